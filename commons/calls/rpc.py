@@ -1,0 +1,166 @@
+"""gRPC between services: servers that turn our errors into statuses, channels that turn them back.
+
+Addresses are `unix:/path` or `host:port`. Unary calls have a deadline and are tried again when the other side is
+unavailable: every unary method of ours is idempotent. Streams have no deadline; whoever reads one opens it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from commons.database.marks import in_transaction
+from commons.process.errors import KINDS, Broken, HeadgateError, Unavailable
+
+UNARY_SECONDS = 10.0
+LARGEST_MESSAGE = 32 * 1024 * 1024
+_CODE, _FIELD = "headgate-code", "headgate-field"
+_INTERNAL, _UNREACHABLE = 100000, 100001  # as in protocol/codes.py, which this layer may not import
+
+
+class Server:
+    """`add` servicers, then `start`. Health and reflection are served too."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._server = aio.server(
+            interceptors=[_ErrorsToStatus()],
+            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", LARGEST_MESSAGE)],
+        )
+        self._names = [reflection.SERVICE_NAME, health.SERVICE_NAME]
+
+    def add(self, add_to_server: Callable[[Any, aio.Server], None], servicer: object, name: str) -> None:
+        """Serve `servicer` under its full service name, such as headgate.manager.v1.Manager."""
+        add_to_server(servicer, self._server)
+        self._names.append(name)
+
+    async def start(self) -> None:
+        """Listen. Raises Unavailable when the address is taken."""
+        checks = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(checks, self._server)
+        for name in self._names:
+            await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+        reflection.enable_server_reflection(self._names, self._server)
+        try:
+            self._server.add_insecure_port(self.address)
+        except RuntimeError as error:
+            raise Unavailable(_UNREACHABLE, f"cannot listen on {self.address}: {error}") from error
+        await self._server.start()
+
+    async def stop(self, grace_seconds: float = 1.0) -> None:
+        await self._server.stop(grace_seconds)
+
+
+def connect(address: str) -> aio.Channel:
+    """A channel whose errors are HeadgateErrors. Connects when first used."""
+    return aio.insecure_channel(
+        address,
+        interceptors=[_UnaryCalls(), _StreamCalls()],
+        options=[("grpc.enable_retries", 0), ("grpc.max_receive_message_length", LARGEST_MESSAGE)],
+    )
+
+
+class _ErrorsToStatus(aio.ServerInterceptor):
+    """What a servicer raises becomes the status, with the public code and the field in the trailing metadata."""
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        if handler.response_streaming:
+            return (
+                grpc.unary_stream_rpc_method_handler(
+                    _stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
+                )
+                if handler.unary_stream
+                else handler
+            )
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(
+                _unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+            )
+        return handler
+
+
+def _unary(method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+    async def call(request: Any, context: Any) -> Any:
+        try:
+            return await method(request, context)
+        except HeadgateError as error:
+            await _abort(context, error)
+
+    return call
+
+
+def _stream(method: Callable[[Any, Any], AsyncIterator[Any]]) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+        try:
+            async for message in method(request, context):
+                yield message
+        except HeadgateError as error:
+            await _abort(context, error)
+
+    return call
+
+
+async def _abort(context: Any, error: HeadgateError) -> None:
+    metadata = [(_CODE, str(error.code))]
+    if error.field:
+        metadata.append((_FIELD, error.field))
+    await context.abort(grpc.StatusCode[error.grpc_status], error.message, tuple(metadata))
+
+
+class _UnaryCalls(aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        if in_transaction():
+            raise Broken(_INTERNAL, f"{client_call_details.method!r} was called inside a transaction")
+        details = client_call_details
+        if details.timeout is None:
+            details = aio.ClientCallDetails(
+                details.method, UNARY_SECONDS, details.metadata, details.credentials, details.wait_for_ready
+            )
+
+        async def once() -> Any:
+            try:
+                return await (await continuation(details, request))
+            except aio.AioRpcError as error:
+                raise _from_status(error) from None
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable),
+            stop=stop_after_attempt(4),
+            wait=wait_random_exponential(multiplier=0.05, max=1.0),
+            reraise=True,
+        )
+        return await retrying(once)
+
+
+class _StreamCalls(aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        call = await continuation(client_call_details, request)
+
+        async def messages() -> AsyncIterator[Any]:
+            try:
+                async for message in call:
+                    yield message
+            except aio.AioRpcError as error:
+                raise _from_status(error) from None
+            finally:
+                call.cancel()
+
+        return messages()
+
+
+def _from_status(error: aio.AioRpcError) -> HeadgateError:
+    metadata = dict(error.trailing_metadata() or ())
+    status = error.code().name
+    kind = KINDS.get(status, Unavailable if status in ("DEADLINE_EXCEEDED", "CANCELLED") else Broken)
+    code = int(metadata.get(_CODE, _UNREACHABLE if kind is Unavailable else _INTERNAL))
+    field = metadata.get(_FIELD)
+    return kind(code, error.details() or status, field=str(field) if field else None)

@@ -1,0 +1,63 @@
+"""Group commit: whoever writes at the same time shares one transaction, and is answered after its commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commons.database.connections import Database
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+LARGEST = 200
+"""Items in one transaction."""
+
+
+class Batch(Generic[Item, Result]):
+    """`write_many(tx, items)` writes all items and returns, in order, each one's result or the exception it gets."""
+
+    def __init__(
+        self,
+        db: Database,
+        write_many: Callable[[AsyncConnection, Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+    ) -> None:
+        self._db = db
+        self._write_many = write_many
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def add(self, item: Item) -> Result:
+        """Return the item's result once it is committed, or raise its exception."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        return await future
+
+    async def close(self) -> None:
+        """Wait until everything added is written."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self) -> None:
+        while self._waiting:
+            taken, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+            try:
+                async with self._db.write() as tx:
+                    results = await self._write_many(tx, [item for item, _ in taken])
+            except Exception as error:  # every caller of a failed transaction is told
+                for _, future in taken:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), result in zip(taken, results, strict=True):
+                if future.done():
+                    continue
+                if isinstance(result, Exception):
+                    future.set_exception(result)
+                else:
+                    future.set_result(result)

@@ -1,0 +1,89 @@
+"""One database: transactions to write in, transactions to read in, and the marks that keep calls out of them.
+
+SQLite (the embedded default) has one writer connection, used by one transaction at a time, and a few readers: many
+writers would only starve each other. Every write begins with BEGIN IMMEDIATE, so that a transaction which reads first
+cannot die when it takes the lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Integer, MetaData, event
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from commons.database import marks
+
+METADATA = MetaData()
+"""All tables of all owners; `services/schema.py` creates them."""
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""A 64-bit key that counts up: SQLite does so only for a column declared INTEGER."""
+
+MilliTime = DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
+"""Naive UTC time with milliseconds."""
+
+
+class Database:
+    """Use `await Database.open(url)`; close it with `close()`."""
+
+    def __init__(self, writer: AsyncEngine, readers: AsyncEngine) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._turn = asyncio.Lock()
+        self._single_writer = writer.dialect.name == "sqlite"
+
+    @classmethod
+    async def open(cls, url: str) -> Database:
+        """Connect; raises what the driver raises when the database does not answer."""
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            engine = create_async_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+            return cls(engine, engine)
+        writer, readers = _sqlite(parsed, size=1, immediate=True), _sqlite(parsed, size=4, immediate=False)
+        return cls(writer, readers)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed when the block ends well, rolled back otherwise. Keep it short."""
+        with marks.transaction():
+            if self._single_writer:
+                async with self._turn, self._writer.begin() as tx:
+                    yield tx
+            else:
+                async with self._writer.begin() as tx:
+                    yield tx
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent view; nothing written in it is kept."""
+        async with self._readers.connect() as tx:
+            yield tx
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        await self._readers.dispose()
+
+
+def _sqlite(url: URL, *, size: int, immediate: bool) -> AsyncEngine:
+    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

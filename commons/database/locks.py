@@ -1,0 +1,65 @@
+"""The common lock: what must happen once in the cluster.
+
+It spares work; it is not a guard (the epoch is). Acquiring is an insert on the unique `lock_object`; `time_out` is the
+lease in milliseconds and `update_time` its renewal; a lease that ran out is taken over by a delete guarded by id and
+update_time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from sqlalchemy import Column, DateTime, Integer, String, Table, Text, UniqueConstraint, delete, func, insert, select
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import IntegrityError
+
+from commons.database.connections import METADATA, Database
+
+LOCK = Table(
+    "linkis_ps_common_lock",
+    METADATA,
+    Column("id", Integer().with_variant(mysql.INTEGER(11), "mysql", "mariadb"), primary_key=True, autoincrement=True),
+    Column("lock_object", String(255).with_variant(mysql.VARCHAR(255, collation="utf8_bin"), "mysql", "mariadb")),
+    Column(
+        "locker",
+        String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"),
+        comment="locker",
+    ),
+    Column("time_out", Text().with_variant(mysql.LONGTEXT(collation="utf8_bin"), "mysql", "mariadb")),
+    Column("update_time", DateTime, server_default=func.current_timestamp()),
+    Column("create_time", DateTime, server_default=func.current_timestamp()),
+    UniqueConstraint("lock_object", name="uniq_lock_object"),
+    sqlite_autoincrement=True,
+)
+
+
+@asynccontextmanager
+async def held(db: Database, lock_object: str, locker: str, lease_seconds: int = 30) -> AsyncIterator[bool]:
+    """Whether the lock was free (or its lease had run out) and is held for the block; given back afterwards."""
+    taken = await _acquire(db, lock_object, locker, lease_seconds)
+    try:
+        yield taken
+    finally:
+        if taken:
+            async with db.write() as tx:
+                await tx.execute(delete(LOCK).where(LOCK.c.lock_object == lock_object, LOCK.c.locker == locker))
+
+
+async def _acquire(db: Database, lock_object: str, locker: str, lease_seconds: int) -> bool:
+    async with db.write() as tx:
+        # looked at first: a refused insert uses up an id
+        row = (await tx.execute(select(LOCK).where(LOCK.c.lock_object == lock_object))).first()
+        if row is not None:
+            now = (await tx.execute(select(func.current_timestamp(type_=DateTime)))).scalar_one()
+            if row.update_time + timedelta(milliseconds=int(row.time_out)) > now:
+                return False
+            await tx.execute(delete(LOCK).where(LOCK.c.id == row.id, LOCK.c.update_time == row.update_time))
+        try:
+            await tx.execute(
+                insert(LOCK).values(lock_object=lock_object, locker=locker, time_out=str(lease_seconds * 1000))
+            )
+        except IntegrityError:
+            return False
+        return True

@@ -1,0 +1,59 @@
+"""Settings of the whole installation, read once from the environment (prefix `HEADGATE_`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Each field is an environment variable `HEADGATE_<NAME>`; the description is its documentation."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADGATE_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address the REST door listens on.")
+    port: int = Field(9001, ge=0, le=65535, description="Port of the REST door; 0 takes a free one.")
+    home: Path = Field(Path("~/.headgate"), description="State folder: database, storage, workspaces, engines at work.")
+    engines_home: Path = Field(Path("~/.headgate/engines"), description="Engine files, shared by homes.")
+    engines: str = Field("flink", description="Engine kinds offered, comma separated: flink, shell.")
+    storage: str = Field("", description="URI of the storage root for results and logs; empty: file://<home>/storage.")
+    database: str = Field("", description="SQLAlchemy URL of the database; empty: SQLite in the home folder.")
+    flink_home: str = Field("", description="A Flink distribution to use instead of a downloaded one.")
+    java_home: str = Field("", description="A Java 17 to use instead of a downloaded one.")
+    flink_runtime_mode: str = Field(
+        "",
+        pattern="^(|streaming|batch)$",
+        description="Default `execution.runtime-mode` of Flink SQL; empty: Flink's own.",
+    )
+    tenant_engines: int = Field(2, ge=1, description="Engines one tenant (user and creator) may have at once.")
+    tenant_running_jobs: int = Field(2, ge=1, description="Jobs one tenant may have on engines at once.")
+    tenant_queued_jobs: int = Field(1000, ge=1, description="Jobs of one tenant that may wait.")
+    engine_cores: float = Field(1.0, gt=0, description="Cores of a `mini` Flink.")
+    engine_memory_mb: int = Field(1024, ge=512, description="Memory of a `mini` Flink, in MiB.")
+    engine_idle_seconds: float = Field(300.0, gt=0, description="An idle engine is stopped after this long.")
+    engine_start_seconds: float = Field(900.0, gt=0, description="An engine not ready after this long is given up.")
+    session_seconds: float = Field(7200.0, gt=0, description="A log-in without requests ends after this long.")
+    lease_seconds: float = Field(15.0, gt=0, description="An instance or node silent for this long is taken as gone.")
+    stop_engines: bool = Field(False, description="End running tasks and all engines at shutdown.")
+
+    @property
+    def home_folder(self) -> Path:
+        return self.home.expanduser().absolute()
+
+    @property
+    def engines_folder(self) -> Path:
+        return self.engines_home.expanduser().absolute()
+
+    @property
+    def storage_root(self) -> str:
+        return self.storage or f"file://{self.home_folder}/storage"
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite+aiosqlite:///{self.home_folder}/headgate.db"
+
+    @property
+    def offered_kinds(self) -> tuple[str, ...]:
+        return tuple(kind.strip() for kind in self.engines.split(",") if kind.strip())

@@ -1,0 +1,18 @@
+"""Calls to the ecm service; its methods and their guarantees are told in `v1/ecm.proto`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commons.calls import rpc
+from protocol.ecm.v1 import ecm_pb2_grpc
+
+if TYPE_CHECKING:
+    from protocol.ecm.v1.ecm_pb2_grpc import EcmAsyncStub
+
+NAME = "headgate.ecm.v1.Ecm"
+
+
+def connect(address: str) -> EcmAsyncStub:
+    """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
+    return ecm_pb2_grpc.EcmStub(rpc.connect(address))

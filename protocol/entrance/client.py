@@ -1,0 +1,18 @@
+"""Calls to the entrance service; its methods and their guarantees are told in `v1/entrance.proto`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commons.calls import rpc
+from protocol.entrance.v1 import entrance_pb2_grpc
+
+if TYPE_CHECKING:
+    from protocol.entrance.v1.entrance_pb2_grpc import EntranceAsyncStub
+
+NAME = "headgate.entrance.v1.Entrance"
+
+
+def connect(address: str) -> EntranceAsyncStub:
+    """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
+    return entrance_pb2_grpc.EntranceStub(rpc.connect(address))

@@ -1,0 +1,46 @@
+"""Where a job's files lie under the storage root, and a task's on its node.
+
+Under the root: jobs/<yyyy-MM-dd>/<user>/<short id>/<attempt>/{log, results/<n>/{schema,part-<nnnnn>}.arrow}.
+On the node, in a task's folder: events, log, results/<n>/ in the same shape.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+EVENTS = "events"
+LOG = "log"
+RESULTS = "results"
+SCHEMA = "schema.arrow"
+TASK = "task.json"
+
+_JOB_PATH = re.compile(r"^jobs/(\d{4}-\d{2}-\d{2})/([^/]+)/([^/]+)/(\d+)(?:/(.*))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class JobPath:
+    """A place of one attempt of a job under the storage root; `rest` is what follows, such as `results/_0.dolphin`."""
+
+    day: str
+    user: str
+    short_id: str
+    attempt: int
+    rest: str = ""
+
+    def __str__(self) -> str:
+        path = f"jobs/{self.day}/{self.user}/{self.short_id}/{self.attempt}"
+        return f"{path}/{self.rest}" if self.rest else path
+
+    @classmethod
+    def parse(cls, path: str) -> JobPath | None:
+        """The place a path relative to the root names, or None when it is no job's."""
+        found = _JOB_PATH.match(path.strip("/"))
+        if found is None:
+            return None
+        return cls(found[1], found[2], found[3], int(found[4]), (found[5] or "").strip("/"))
+
+
+def part_name(number: int) -> str:
+    """File name of a result set's part; names sort in the order of the parts."""
+    return f"part-{number:05d}.arrow"

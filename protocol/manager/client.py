@@ -1,0 +1,18 @@
+"""Calls to the manager service; its methods and their guarantees are told in `v1/manager.proto`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commons.calls import rpc
+from protocol.manager.v1 import manager_pb2_grpc
+
+if TYPE_CHECKING:
+    from protocol.manager.v1.manager_pb2_grpc import ManagerAsyncStub
+
+NAME = "headgate.manager.v1.Manager"
+
+
+def connect(address: str) -> ManagerAsyncStub:
+    """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
+    return manager_pb2_grpc.ManagerStub(rpc.connect(address))

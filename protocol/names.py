@@ -1,0 +1,15 @@
+"""Linkis' word beside ours, where both are needed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+APPLICATION: Final = "linkis-cg-entrance"
+"""The application name in execIDs and the service kind in errors."""
+
+TEXT_RESULT: Final = "text"
+TABLE_RESULT: Final = "table"
+"""Value of the schema metadata key `kind` of a result set."""
+
+RUN_TYPES: Final = {"flink": ("sql",), "shell": ("shell", "sh")}
+"""Run types that each engine kind takes."""

@@ -1,0 +1,152 @@
+"""The seam between an engine connection and the engine it drives.
+
+An engine is opened once, runs one task at a time and is closed. Adding a kind of engine is adding a folder whose
+`engine.py` offers `create() -> Engine`; nothing outside that folder names the kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """What an engine connection is asked to open. `memory` is in bytes; `settings` are the kind's own (text to text)."""
+
+    engine_id: str
+    kind: str
+    version: str
+    user: str
+    creator: str
+    cores: float
+    memory: int
+    workspace: Path
+    """The tenant's own folder: relative paths in the user's code lie here."""
+    engines_home: Path
+    """Where engine files are kept, shared by all engine connections of the node."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One attempt of one job. `configuration` is the user's runtime configuration, text to text."""
+
+    job_id: int
+    attempt: int
+    code: str
+    run_type: str
+    configuration: Mapping[str, str] = field(default_factory=dict)
+
+
+class Outcome(StrEnum):
+    """How a statement or a task ended."""
+
+    SUCCEED = "Succeed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class StatementStarted:
+    """Statement `statement` (from 0) of `statements` is about to be given to the engine under `engine_job_id`.
+
+    It is journalled before the engine is asked, so that a crash in between is healed by looking the id up.
+    """
+
+    statement: int
+    statements: int
+    text: str
+    engine_job_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """One step of the engine's own plan, counted in the engine's tasks."""
+
+    id: str
+    name: str
+    succeeded: int
+    failed: int
+    running: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The whole task's progress, 0.0 to 1.0, and the vertices of the statement that runs."""
+
+    fraction: float
+    vertices: tuple[Vertex, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOpened:
+    """A result set begins; an empty one is opened too. The next `Rows` belong to it."""
+
+    statement: int
+    schema: pa.Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of the result set opened last."""
+
+    batch: pa.RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the task's log. `level` is INFO, WARN or ERROR; `at_ms` the engine's own time (epoch ms), else now."""
+
+    level: str
+    text: str
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementEnded:
+    """A statement's end; `metrics` are the engine's counters for it (rows or bytes, by name)."""
+
+    statement: int
+    outcome: Outcome
+    metrics: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """The last event of a task. `code` and `message` say why when it did not succeed."""
+
+    outcome: Outcome
+    code: int = 0
+    message: str = ""
+
+
+Event = StatementStarted | Progress | ResultOpened | Rows | LogLine | StatementEnded | TaskEnded
+
+
+class Engine(Protocol):
+    """One engine: opened once, one task at a time, closed once."""
+
+    async def open(self, spec: EngineSpec, workdir: Path, say: Callable[[str], None]) -> None:
+        """Bring the engine up; `say` tells the progress of long work, such as a download, in a line a user can read.
+
+        Raises `commons.process.errors.HeadgateError` with a reason that names the fix. Leaves nothing behind then.
+        """
+
+    def run(self, task: Task) -> AsyncIterator[Event]:
+        """Run a task and yield its events; the last one is always `TaskEnded`. Never raises for the user's errors."""
+
+    async def cancel(self, task: Task) -> None:
+        """Ask the running task to stop; `run` then ends with `Outcome.CANCELLED`. Harmless when nothing runs."""
+
+    async def died(self) -> str:
+        """Return, with the reason, when the engine behind this connection is gone; otherwise wait."""
+
+    async def close(self) -> None:
+        """Stop the engine and everything it started. May be called at any time, more than once."""

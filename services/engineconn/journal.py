@@ -1,0 +1,76 @@
+"""A task's numbered events and its log, as files of its folder. Written here, read by the ECM."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from google.protobuf.json_format import MessageToJson
+
+from commons.process.clock import SystemClock, log_time
+from protocol import layout
+from protocol.engineconn.v1 import engineconn_pb2 as pb
+
+LOG_UP_TO_SECONDS = 0.1
+LOG_UP_TO_LINES = 100
+LONGEST_LINE = 16_000
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
+
+
+class Journal:
+    """Appends to `events` and `log`; each event is on disk before the call returns. Numbers run from 1."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._events = (folder / layout.EVENTS).open("a", encoding="utf-8", buffering=1)
+        self._log = (folder / layout.LOG).open("a", encoding="utf-8")
+        self._number = 0
+        self._lines = 0
+        self._told_lines = 0
+        self._told_at = time.monotonic()
+        self._clock = SystemClock()
+
+    def event(self, event: pb.TaskEvent) -> None:
+        """Append an event; number and time are set here. Log lines written before it are told before it."""
+        if event.WhichOneof("what") != "log_up_to":
+            self.tell_lines()
+        self._number += 1
+        event.number, event.at_ms = self._number, self._clock.now_ms()
+        self._events.write(MessageToJson(event, indent=None, preserving_proto_field_name=True) + "\n")
+
+    def story(self, lines: list[str]) -> None:
+        """The job's story before the task: rendered lines, the first of the log."""
+        for line in lines:
+            self._append(line)
+
+    def line(self, level: str, text: str, at_ms: int | None = None) -> None:
+        """One or more lines of the log; a text of several lines gives as many, each with time and level."""
+        stamp = log_time(at_ms if at_ms is not None else self._clock.now_ms())
+        for part in text.split("\n"):
+            self._append(f"{stamp} {level} {part.rstrip()}")
+        if self._lines - self._told_lines >= LOG_UP_TO_LINES or time.monotonic() - self._told_at >= LOG_UP_TO_SECONDS:
+            self.tell_lines()
+
+    def tell_lines(self) -> None:
+        """Say how far the log goes, if it has grown."""
+        if self._lines == self._told_lines:
+            return
+        self._log.flush()
+        self._told_lines, self._told_at = self._lines, time.monotonic()
+        self.event(pb.TaskEvent(log_up_to=pb.LogUpTo(lines=self._lines)))
+
+    def _append(self, line: str) -> None:
+        safe = _UNSAFE.sub(" ", line)
+        self._log.write((safe if len(safe) <= LONGEST_LINE else safe[:LONGEST_LINE] + " … (cut)") + "\n")
+        self._lines += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._log.close()
+        self._events.close()

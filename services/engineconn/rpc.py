@@ -1,0 +1,59 @@
+"""The door of an engine connection: a unix socket that its ECM alone knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+
+from commons.process.errors import Conflict
+from protocol import codes
+from protocol.engineconn.v1 import engineconn_pb2 as pb
+from protocol.engineconn.v1 import engineconn_pb2_grpc
+from services.engineconn import engine as seam
+from services.engineconn.runner import Runner
+
+
+class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
+    """One task at a time on one engine; `tasks` is the folder of task folders."""
+
+    def __init__(self, engine: seam.Engine, tasks: Path, close: Callable[[], None]) -> None:
+        self._engine = engine
+        self._tasks = tasks
+        self._close = close
+        self._runner: Runner | None = None
+        self.running: asyncio.Task[None] | None = None
+
+    @property
+    def task(self) -> seam.Task | None:
+        """The task that runs, or ran last."""
+        return self._runner.task if self._runner is not None else None
+
+    async def RunTask(
+        self, request: pb.Task, context: grpc.aio.ServicerContext[pb.Task, pb.RunTaskReply]
+    ) -> pb.RunTaskReply:
+        key = (request.job_id, request.attempt)
+        if (self._tasks / f"{key[0]}-{key[1]}" / "events").exists():
+            return pb.RunTaskReply()
+        if self.running is not None and not self.running.done():
+            raise Conflict(codes.ENGINE_BUSY, "the engine runs another task; ask the manager for one that is free")
+        task = seam.Task(*key, request.code, request.run_type, dict(request.configuration))
+        self._runner = Runner(self._engine, task, self._tasks / f"{key[0]}-{key[1]}", list(request.story))
+        self.running = asyncio.create_task(self._runner.run())
+        return pb.RunTaskReply()
+
+    async def CancelTask(
+        self, request: pb.CancelTaskRequest, context: grpc.aio.ServicerContext[pb.CancelTaskRequest, pb.CancelTaskReply]
+    ) -> pb.CancelTaskReply:
+        runner = self._runner
+        if runner is not None and (runner.task.job_id, runner.task.attempt) == (request.job_id, request.attempt):
+            await self._engine.cancel(runner.task)
+        return pb.CancelTaskReply()
+
+    async def Close(
+        self, request: pb.CloseRequest, context: grpc.aio.ServicerContext[pb.CloseRequest, pb.CloseReply]
+    ) -> pb.CloseReply:
+        self._close()
+        return pb.CloseReply()

@@ -1,0 +1,132 @@
+"""Runs one task on the engine and writes down what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from protocol import codes, layout
+from protocol.engineconn.v1 import engineconn_pb2 as pb
+from services.engineconn import engine as seam
+from services.engineconn.journal import Journal
+from services.engineconn.results import ResultWriter
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+
+
+class Runner:
+    """One task from its first event to `Ended`; `folder` is the task's own."""
+
+    def __init__(self, engine: seam.Engine, task: seam.Task, folder: Path, story: list[str]) -> None:
+        self._engine = engine
+        self.task = task
+        self._folder = folder
+        self._story = story
+        self._statement_sets = 0
+        self._fraction = -1.0
+        self._vertices: tuple[seam.Vertex, ...] = ()
+
+    async def run(self) -> None:
+        """Returns when `Ended` is written. An engine that dies or misbehaves ends the task as Failed."""
+        with Journal(self._folder) as journal:
+            results = ResultWriter(self._folder / layout.RESULTS)
+            journal.story(self._story)
+            journal.tell_lines()
+            ended = await self._until_ended(journal, results)
+            results.close()
+            _last_lines(journal, ended)
+            journal.event(
+                pb.TaskEvent(
+                    ended=pb.Ended(
+                        status=ended.outcome.value, code=ended.code, message=ended.message, result_sets=results.count
+                    )
+                )
+            )
+
+    async def _until_ended(self, journal: Journal, results: ResultWriter) -> seam.TaskEnded:
+        reading = asyncio.create_task(self._read(journal, results))
+        ticking = asyncio.create_task(_tick(journal, results))
+        dying = asyncio.ensure_future(self._engine.died())
+        try:
+            await asyncio.wait({reading, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():  # what the engine said before it died is still worth reading
+                await asyncio.wait({reading}, timeout=1.0)
+            if not reading.done():
+                return seam.TaskEnded(seam.Outcome.FAILED, codes.ENGINE_LOST, f"the engine died: {dying.result()}")
+            return reading.result()
+        except Exception as error:
+            log.exception("the engine failed to run task %s-%s", self.task.job_id, self.task.attempt)
+            return seam.TaskEnded(seam.Outcome.FAILED, codes.INTERNAL, f"the engine connection failed: {error}")
+        finally:
+            for task in (reading, ticking, dying):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    async def _read(self, journal: Journal, results: ResultWriter) -> seam.TaskEnded:
+        async for event in self._engine.run(self.task):
+            if isinstance(event, seam.TaskEnded):
+                return event
+            self._write(event, journal, results)
+        return seam.TaskEnded(seam.Outcome.FAILED, codes.INTERNAL, "the engine stopped without saying how it ended")
+
+    def _write(self, event: seam.Event, journal: Journal, results: ResultWriter) -> None:
+        match event:
+            case seam.LogLine(level, text, at_ms):
+                journal.line(level, text, at_ms)
+            case seam.Rows(batch):
+                results.write(batch)
+            case seam.ResultOpened(statement, schema):
+                number = results.open(schema)
+                self._statement_sets += 1
+                journal.event(pb.TaskEvent(result_set=pb.ResultSet(statement=statement, result_set=number)))
+            case seam.StatementStarted(statement, statements, text, engine_job_id):
+                self._statement_sets = 0
+                journal.event(
+                    pb.TaskEvent(
+                        statement_started=pb.StatementStarted(
+                            statement=statement, statements=statements, text=text, engine_job_id=engine_job_id
+                        )
+                    )
+                )
+            case seam.StatementEnded(statement, outcome, metrics):
+                results.close()
+                ended = pb.StatementEnded(
+                    statement=statement, status=outcome.value, result_sets=self._statement_sets, metrics=metrics
+                )
+                journal.event(pb.TaskEvent(statement_ended=ended))
+            case seam.Progress(fraction, vertices):
+                self._progress(journal, fraction, vertices)
+
+    def _progress(self, journal: Journal, fraction: float, vertices: tuple[seam.Vertex, ...]) -> None:
+        if (fraction, vertices) == (self._fraction, self._vertices):
+            return
+        self._fraction, self._vertices = fraction, vertices
+        said = [
+            pb.Vertex(id=v.id, name=v.name, succeeded=v.succeeded, failed=v.failed, running=v.running, total=v.total)
+            for v in vertices
+        ]
+        journal.event(pb.TaskEvent(progress=pb.Progress(fraction=fraction, vertices=said)))
+
+
+async def _tick(journal: Journal, results: ResultWriter) -> None:
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        journal.tell_lines()
+        results.close_if_due()
+
+
+def _last_lines(journal: Journal, ended: seam.TaskEnded) -> None:
+    """The words that Linkis clients look for at the end of a log."""
+    if ended.outcome is seam.Outcome.SUCCEED:
+        journal.line("INFO", "Congratulations. Your job completed with status Success.")
+        return
+    if ended.message:
+        journal.line("ERROR", ended.message)
+    journal.line(
+        "INFO", f"Sorry. Your job completed with a status {ended.outcome.value}. You can view logs for the reason."
+    )
