@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     flink_runtime_mode: str = Field(
         "",
         pattern="^(|streaming|batch)$",
-        description="Default `execution.runtime-mode` of Flink SQL; empty: Flink's own.",
+        description="Default runtime mode of Flink SQL; empty: Flink's own.",
     )
     tenant_engines: int = Field(2, ge=1, description="Engines one tenant (user and creator) may have at once.")
     tenant_running_jobs: int = Field(2, ge=1, description="Jobs one tenant may have on engines at once.")

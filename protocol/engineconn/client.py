@@ -8,11 +8,15 @@ from commons.calls import rpc
 from protocol.engineconn.v1 import engineconn_pb2_grpc
 
 if TYPE_CHECKING:
-    from protocol.engineconn.v1.engineconn_pb2_grpc import EngineConnAsyncStub
+    from protocol.engineconn.v1.engineconn_pb2_grpc import EngineConnAsyncStub as Stub
+else:
+    Stub = engineconn_pb2_grpc.EngineConnStub
+
+__all__ = ["NAME", "Stub", "connect"]
 
 NAME = "headgate.engineconn.v1.EngineConn"
 
 
-def connect(address: str) -> EngineConnAsyncStub:
+def connect(address: str) -> Stub:
     """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
     return engineconn_pb2_grpc.EngineConnStub(rpc.connect(address))

@@ -8,11 +8,15 @@ from commons.calls import rpc
 from protocol.entrance.v1 import entrance_pb2_grpc
 
 if TYPE_CHECKING:
-    from protocol.entrance.v1.entrance_pb2_grpc import EntranceAsyncStub
+    from protocol.entrance.v1.entrance_pb2_grpc import EntranceAsyncStub as Stub
+else:
+    Stub = entrance_pb2_grpc.EntranceStub
+
+__all__ = ["NAME", "Stub", "connect"]
 
 NAME = "headgate.entrance.v1.Entrance"
 
 
-def connect(address: str) -> EntranceAsyncStub:
+def connect(address: str) -> Stub:
     """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
     return entrance_pb2_grpc.EntranceStub(rpc.connect(address))

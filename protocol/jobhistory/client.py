@@ -8,11 +8,15 @@ from commons.calls import rpc
 from protocol.jobhistory.v1 import jobhistory_pb2_grpc
 
 if TYPE_CHECKING:
-    from protocol.jobhistory.v1.jobhistory_pb2_grpc import JobHistoryAsyncStub
+    from protocol.jobhistory.v1.jobhistory_pb2_grpc import JobHistoryAsyncStub as Stub
+else:
+    Stub = jobhistory_pb2_grpc.JobHistoryStub
+
+__all__ = ["NAME", "Stub", "connect"]
 
 NAME = "headgate.jobhistory.v1.JobHistory"
 
 
-def connect(address: str) -> JobHistoryAsyncStub:
+def connect(address: str) -> Stub:
     """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
     return jobhistory_pb2_grpc.JobHistoryStub(rpc.connect(address))

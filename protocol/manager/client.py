@@ -8,11 +8,15 @@ from commons.calls import rpc
 from protocol.manager.v1 import manager_pb2_grpc
 
 if TYPE_CHECKING:
-    from protocol.manager.v1.manager_pb2_grpc import ManagerAsyncStub
+    from protocol.manager.v1.manager_pb2_grpc import ManagerAsyncStub as Stub
+else:
+    Stub = manager_pb2_grpc.ManagerStub
+
+__all__ = ["NAME", "Stub", "connect"]
 
 NAME = "headgate.manager.v1.Manager"
 
 
-def connect(address: str) -> ManagerAsyncStub:
+def connect(address: str) -> Stub:
     """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
     return manager_pb2_grpc.ManagerStub(rpc.connect(address))

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """What an engine connection is asked to open. `memory` is in bytes; `settings` are the kind's own (text to text)."""
+    """What an engine connection is asked to open. `memory` is in bytes; `settings` are the kind's own."""
 
     engine_id: str
     kind: str
@@ -102,7 +102,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the task's log. `level` is INFO, WARN or ERROR; `at_ms` the engine's own time (epoch ms), else now."""
+    """One line of the task's log: INFO, WARN or ERROR; `at_ms` is the engine's own time (epoch ms), else now."""
 
     level: str
     text: str

@@ -1,0 +1,70 @@
+"""The storage root: a `pyarrow.fs` URI under which results and logs are published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from pyarrow import fs
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or folder; `size` in bytes, `modified_ms` since the epoch (0 when unknown)."""
+
+    name: str
+    is_file: bool
+    size: int
+    modified_ms: int
+
+
+class Storage:
+    """Paths are relative to the root, with `/`; nothing outside the root is reachable through them."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+        if uri.startswith("file://"):
+            self._files, self._base = fs.LocalFileSystem(), uri.removeprefix("file://").rstrip("/")
+        else:
+            self._files, self._base = fs.FileSystem.from_uri(uri)
+
+    def address(self, path: str) -> str:
+        """The whole URI of a path, as users see it."""
+        return f"{self.uri}/{path}"
+
+    def relative(self, address: str) -> str | None:
+        """The path of a URI under the root, or None when it lies elsewhere."""
+        for prefix in (self.uri, self._base):
+            if address.startswith(prefix + "/"):
+                return address[len(prefix) + 1 :].strip("/")
+        return None
+
+    def publish(self, path: str, local: str) -> None:
+        """Copy a local file to `path`; it appears there whole or not at all."""
+        target = f"{self._base}/{path}"
+        self._files.create_dir(target.rpartition("/")[0], recursive=True)
+        temporary = f"{target}.part"
+        fs.copy_files(local, temporary, source_filesystem=fs.LocalFileSystem(), destination_filesystem=self._files)
+        self._files.move(temporary, target)
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a small file; it appears whole or not at all."""
+        target = f"{self._base}/{path}"
+        self._files.create_dir(target.rpartition("/")[0], recursive=True)
+        with self._files.open_output_stream(f"{target}.part") as sink:
+            sink.write(content)
+        self._files.move(f"{target}.part", target)
+
+    def open(self, path: str) -> BinaryIO:
+        """A seekable file to read. Raises FileNotFoundError."""
+        return cast(BinaryIO, self._files.open_input_file(f"{self._base}/{path}"))
+
+    def list(self, path: str) -> list[Entry]:
+        """What a folder holds, sorted by name; nothing when it does not exist."""
+        selector = fs.FileSelector(f"{self._base}/{path}", allow_not_found=True)
+        entries = [
+            Entry(i.base_name, i.is_file, i.size or 0, (i.mtime_ns or 0) // 1_000_000)
+            for i in self._files.get_file_info(selector)
+            if not i.base_name.endswith(".part")
+        ]
+        return sorted(entries, key=lambda entry: entry.name)

@@ -1,0 +1,53 @@
+"""The node's daemon, composed: settings -> a running service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from commons.calls import rpc
+from commons.process.settings import Settings
+from commons.storage import Storage
+from protocol.ecm import client
+from protocol.ecm.v1 import ecm_pb2_grpc
+from protocol.manager.client import Stub as Manager
+from services.ecm.engines import Engines, Folders
+from services.ecm.ledger import Ledger
+from services.ecm.reporting import report_for_ever
+from services.ecm.rpc import EcmServicer
+
+
+class Ecm:
+    """`start` takes up what runs on the node; `stop` leaves it running unless told otherwise."""
+
+    def __init__(self, settings: Settings, address: str, manager: Manager, sockets: Path) -> None:
+        self._settings = settings
+        self._address = address
+        self._manager = manager
+        home = settings.home_folder
+        self._engines = Engines(
+            Ledger(home / "node"),
+            Storage(settings.storage_root),
+            sockets,
+            address,
+            Folders(home / "workspace", settings.engines_folder),
+        )
+        self._server = rpc.Server(address)
+        self._server.add(ecm_pb2_grpc.add_EcmServicer_to_server, EcmServicer(self._engines), client.NAME)
+        self._reporting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._engines.attach()
+        await self._server.start()
+        every = self._settings.lease_seconds / 5
+        self._reporting = asyncio.create_task(report_for_ever(self._engines, self._manager, self._address, every))
+
+    async def stop(self, *, end_engines: bool) -> None:
+        if end_engines:
+            await self._engines.end_all()
+        if self._reporting is not None:
+            self._reporting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reporting
+        await self._server.stop()

@@ -1,0 +1,316 @@
+"""Engine connections on this node: prepare, spawn, ready, watch, stop, clean; and the tasks they were given."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from google.protobuf.json_format import Parse, ParseError
+
+from commons.process.clock import SystemClock
+from commons.process.errors import Conflict, HeadgateError, NotFound
+from commons.storage import Storage
+from protocol import codes
+from protocol.ecm.v1 import ecm_pb2 as pb
+from protocol.engineconn import client as engineconn
+from protocol.engineconn.v1 import engineconn_pb2
+from protocol.manager.v1 import manager_pb2
+from services.ecm import process, workdir
+from services.ecm.ledger import EngineEntry, Ledger, Stage, TaskEntry
+from services.ecm.tasks import TaskFolder
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.05
+CLOSE_SECONDS = 3.0
+TERM_SECONDS = 4.0
+LAST_LINES = 3
+
+
+@dataclass(slots=True)
+class Engine:
+    """One engine connection as this daemon holds it in memory; `entry` is what the ledger keeps."""
+
+    entry: EngineEntry
+    life: asyncio.Task[None] | None = None
+    detail: str = ""
+    usage: pb.ResourceUsage = field(default_factory=pb.ResourceUsage)
+    terminating: asyncio.Task[None] | None = None
+
+
+class Engines:
+    """All engine connections of the node. `changed` is set whenever a report would say something new."""
+
+    def __init__(self, ledger: Ledger, storage: Storage, sockets: Path, address: str, folders: Folders) -> None:
+        self._ledger = ledger
+        self._storage = storage
+        self._sockets = sockets
+        self._address = address
+        self._folders = folders
+        self._engines: dict[str, Engine] = {}
+        self._tasks: dict[str, tuple[Engine, TaskFolder]] = {}
+        self._stubs: dict[str, engineconn.Stub] = {}
+        self.changed = asyncio.Event()
+
+    def attach(self) -> None:
+        """Take up what an earlier daemon left: processes that still run are watched again, the others have ended."""
+        for entry in list(self._ledger.engines.values()):
+            engine = self._engines[entry.engine_id] = Engine(entry, detail=entry.why)
+            for name, task in entry.tasks.items():
+                self._remember_task(engine, name, task)
+            if entry.stage is Stage.CREATED:
+                self._end(engine, "its start was interrupted")
+            elif entry.stage is not Stage.ENDED:
+                engine.life = asyncio.create_task(self._watch(engine))
+
+    def create(self, request: pb.EngineCreateRequest) -> None:
+        """Start an engine connection; returns once its start is on disk. A known id is left as it is."""
+        engine_id = request.engine_id
+        if engine_id in self._ledger.terminated:
+            raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} was terminated; ask for a new one")
+        if engine_id in self._engines:
+            return
+        folder = self._ledger.folder(engine_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        entry = EngineEntry(engine_id, started_at_ms=SystemClock().now_ms())
+        engine = self._engines[engine_id] = Engine(entry)
+        self._ledger.save(entry)
+        (folder / "spec.json").write_text(json.dumps(self._spec(request)))
+        argv = [sys.executable, "-P", "-m", "services.engineconn", "--spec", str(folder / "spec.json")]
+        identity = process.spawn(argv, folder, workdir.environment(engine_id))
+        entry.pid, entry.started, entry.boot = identity.pid, identity.started, identity.boot
+        entry.stage = Stage.SPAWNED
+        self._ledger.save(entry)
+        engine.life = asyncio.create_task(self._watch(engine))
+        log.info("engine %s starts: %s", engine_id, dict(request.labels.values))
+
+    def terminate(self, engine_id: str) -> None:
+        """Begin to stop an engine; the report says when it is gone. An unknown id can then not be created any more."""
+        engine = self._engines.get(engine_id)
+        if engine is None:
+            self._ledger.bury(engine_id)
+        elif engine.entry.stage is not Stage.ENDED and engine.terminating is None:
+            engine.terminating = asyncio.create_task(self._terminate(engine))
+
+    async def end_all(self) -> None:
+        """Stop every engine and wait until all are gone."""
+        for engine_id in list(self._engines):
+            self.terminate(engine_id)
+        waits = [engine.terminating for engine in self._engines.values() if engine.terminating is not None]
+        if waits:
+            await asyncio.wait(waits)
+
+    def forget(self, engine_id: str) -> None:
+        """Drop an ended engine whose tasks are all acknowledged; otherwise it stays until they are."""
+        engine = self._engines.get(engine_id)
+        if engine is None or engine.entry.stage is not Stage.ENDED or engine.entry.tasks:
+            return
+        shutil.rmtree(self._ledger.folder(engine_id), ignore_errors=True)
+        self._ledger.forget(engine_id)
+        del self._engines[engine_id]
+
+    def report(self) -> list[manager_pb2.EngineReport]:
+        """Every engine here, as the manager wants to know it."""
+        states = {Stage.READY: manager_pb2.EngineReport.READY, Stage.ENDED: manager_pb2.EngineReport.ENDED}
+        return [
+            manager_pb2.EngineReport(
+                engine_id=engine_id,
+                state=states.get(engine.entry.stage, manager_pb2.EngineReport.STARTING),
+                why=engine.entry.why or engine.detail,
+            )
+            for engine_id, engine in self._engines.items()
+        ]
+
+    async def run_task(self, request: pb.RunTaskRequest) -> None:
+        """Hand a task to its engine, once. Refuses an older epoch and an engine that is not ready."""
+        task, engine = request.task, self._engines.get(request.engine_id)
+        if not self._ledger.raise_epoch(task.job_id, request.epoch):
+            raise Conflict(codes.NO_LONGER_YOURS, f"job {task.job_id} belongs to a later owner")
+        name = _task_name(task.job_id, task.attempt)
+        if name in self._tasks:
+            return
+        if engine is None or engine.entry.stage is not Stage.READY:
+            why = engine.entry.why if engine is not None else "unknown on this node"
+            raise Conflict(codes.ENGINE_GONE, f"engine {request.engine_id} takes no task: {why or 'not ready'}")
+        entry = TaskEntry(request.location)
+        engine.entry.tasks[name] = entry
+        self._ledger.save(engine.entry)
+        await self._stub(request.engine_id).RunTask(task)
+        self._remember_task(engine, name, entry)
+
+    async def cancel_task(self, request: pb.CancelTaskRequest) -> None:
+        """Ask the task to stop. Harmless when it has ended."""
+        if not self._ledger.raise_epoch(request.job_id, request.epoch):
+            raise Conflict(codes.NO_LONGER_YOURS, f"job {request.job_id} belongs to a later owner")
+        held = self._tasks.get(_task_name(request.job_id, request.attempt))
+        if held is not None and held[0].entry.stage is Stage.READY:
+            cancel = engineconn_pb2.CancelTaskRequest(job_id=request.job_id, attempt=request.attempt)
+            await self._stub(held[0].entry.engine_id).CancelTask(cancel)
+
+    def task(self, job_id: int, attempt: int) -> TaskFolder:
+        """The folder of a task that was handed over here. Raises NotFound."""
+        held = self._tasks.get(_task_name(job_id, attempt))
+        if held is None:
+            raise NotFound(codes.TASK_UNKNOWN, f"task {job_id}-{attempt} is not on this node")
+        return held[1]
+
+    def ack(self, request: pb.AckTaskRequest) -> None:
+        """Drop a task's folder: what it said is recorded elsewhere."""
+        held = self._tasks.pop(_task_name(request.job_id, request.attempt), None)
+        if held is None:
+            return
+        engine, folder = held
+        engine.entry.tasks.pop(_task_name(request.job_id, request.attempt), None)
+        self._ledger.save(engine.entry)
+        self._ledger.drop_epoch(request.job_id)
+        shutil.rmtree(folder.folder, ignore_errors=True)
+
+    def used(self, usage: pb.ResourceUsage) -> None:
+        """Keep what an engine connection says it uses."""
+        engine = self._engines.get(usage.engine_id)
+        if engine is None:
+            raise NotFound(codes.ENGINE_GONE, f"engine {usage.engine_id} is not on this node")
+        engine.usage = usage
+
+    def metrics(self, engine_id: str) -> pb.EngineMetrics:
+        """What is known of an engine. Raises NotFound."""
+        engine = self._engines.get(engine_id)
+        if engine is None:
+            raise NotFound(codes.ENGINE_GONE, f"engine {engine_id} is not on this node")
+        return pb.EngineMetrics(
+            engine_id=engine_id,
+            state=engine.entry.stage.value,
+            usage=engine.usage,
+            started_at_ms=engine.entry.started_at_ms,
+            tasks_run=len(engine.entry.tasks),
+        )
+
+    def _spec(self, request: pb.EngineCreateRequest) -> dict[str, object]:
+        kind = request.labels.values["kind"]
+        named = dict(pair.split("=", 1) for pair in os.environ.get("HEADGATE_ENGINE_MODULES", "").split(",") if pair)
+        return {
+            "engine_id": request.engine_id,
+            "kind": kind,
+            "version": request.labels.values["version"],
+            "user": request.tenant.user,
+            "creator": request.tenant.creator,
+            "cores": request.resource.cores,
+            "memory": request.resource.memory,
+            "workspace": str(self._folders.workspaces / request.tenant.user),
+            "engines_home": str(self._folders.engines_home),
+            "settings": dict(request.settings),
+            "socket": str(self._socket(request.engine_id)),
+            "ecm_address": self._address,
+            "module": named.get(kind, f"services.engineconn.{kind}.engine"),
+        }
+
+    async def _watch(self, engine: Engine) -> None:
+        """From spawn to exit: tells how the start goes on, when the engine is ready, and why it ended."""
+        entry = engine.entry
+        identity = process.Identity(entry.pid, entry.started, entry.boot)
+        state = self._ledger.folder(entry.engine_id) / "connection.json"
+        exiting = asyncio.create_task(process.exited(identity))
+        while not exiting.done():
+            if entry.stage is Stage.SPAWNED:
+                self._look(engine, state)
+                await asyncio.wait({exiting}, timeout=POLL_SECONDS)
+            else:
+                await exiting
+        self._look(engine, state)
+        self._end(engine, self._reason(engine, state))
+
+    def _look(self, engine: Engine, state: Path) -> None:
+        said = _connection_state(state)
+        if said is None or engine.entry.stage is not Stage.SPAWNED:
+            return
+        if said.stage == engineconn_pb2.ConnectionState.READY:
+            engine.entry.stage = Stage.READY
+            self._ledger.save(engine.entry)
+            log.info("engine %s is ready", engine.entry.engine_id)
+        elif said.detail == engine.detail:
+            return
+        engine.detail = said.detail
+        self.changed.set()
+
+    def _reason(self, engine: Engine, state: Path) -> str:
+        said = _connection_state(state)
+        if said is not None and said.stage == engineconn_pb2.ConnectionState.FAILED:
+            return said.detail
+        if engine.terminating is not None:
+            return "stopped"
+        folder = self._ledger.folder(engine.entry.engine_id)
+        code = process.exit_code(folder)
+        how = "its process was killed" if code is None else f"its process ended with exit code {code}"
+        last = _last_lines(folder / "stderr")
+        return f"{how}: {last}" if last else how
+
+    def _end(self, engine: Engine, why: str) -> None:
+        engine.entry.stage, engine.entry.why = Stage.ENDED, why
+        self._ledger.save(engine.entry)
+        self._stubs.pop(engine.entry.engine_id, None)
+        self._socket(engine.entry.engine_id).unlink(missing_ok=True)
+        self.changed.set()
+        log.info("engine %s ended: %s", engine.entry.engine_id, why)
+
+    async def _terminate(self, engine: Engine) -> None:
+        entry = engine.entry
+        identity = process.Identity(entry.pid, entry.started, entry.boot)
+        if entry.stage is Stage.READY:
+            with contextlib.suppress(HeadgateError):
+                await self._stub(entry.engine_id).Close(engineconn_pb2.CloseRequest(), timeout=CLOSE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.exited(identity), CLOSE_SECONDS)
+        await process.end(identity, TERM_SECONDS)
+        if engine.life is not None:
+            await engine.life
+
+    def _remember_task(self, engine: Engine, name: str, entry: TaskEntry) -> None:
+        def gone() -> str | None:
+            if engine.entry.stage is not Stage.ENDED:
+                return None
+            return f"the engine ended while the job ran: {engine.entry.why}"
+
+        folder = self._ledger.folder(engine.entry.engine_id) / "tasks" / name
+        self._tasks[name] = (engine, TaskFolder(folder, self._storage, entry.location, gone))
+
+    def _stub(self, engine_id: str) -> engineconn.Stub:
+        if engine_id not in self._stubs:
+            self._stubs[engine_id] = engineconn.connect(f"unix:{self._socket(engine_id)}")
+        return self._stubs[engine_id]
+
+    def _socket(self, engine_id: str) -> Path:
+        return self._sockets / f"{engine_id}.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where tenants' workspaces and shared engine files lie on this node."""
+
+    workspaces: Path
+    engines_home: Path
+
+
+def _task_name(job_id: int, attempt: int) -> str:
+    return f"{job_id}-{attempt}"
+
+
+def _connection_state(path: Path) -> engineconn_pb2.ConnectionState | None:
+    try:
+        return Parse(path.read_text(), engineconn_pb2.ConnectionState())
+    except (OSError, ParseError):
+        return None
+
+
+def _last_lines(path: Path) -> str:
+    try:
+        lines = path.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return " / ".join(line.strip() for line in lines[-LAST_LINES:])

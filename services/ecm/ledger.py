@@ -1,0 +1,115 @@
+"""What runs on this node, on disk: saved after each stage, read at start."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Stage(StrEnum):
+    """How far an engine's life here is."""
+
+    CREATED = "created"
+    """Its folder exists; nothing was started yet."""
+    SPAWNED = "spawned"
+    """Its process runs and opens the engine."""
+    READY = "ready"
+    """It takes tasks."""
+    ENDED = "ended"
+    """Its process is gone."""
+
+
+@dataclass(slots=True)
+class TaskEntry:
+    """A task that was handed to the engine, and where its results go."""
+
+    location: str
+    published: bool = False
+
+
+@dataclass(slots=True)
+class EngineEntry:
+    """One engine on this node. `started` is the process's start time in clock ticks since `boot`."""
+
+    engine_id: str
+    stage: Stage = Stage.CREATED
+    why: str = ""
+    pid: int = 0
+    started: int = 0
+    boot: str = ""
+    started_at_ms: int = 0
+    tasks: dict[str, TaskEntry] = field(default_factory=dict)
+
+
+class Ledger:
+    """`engines/<id>/state.json` for each engine, `ledger.json` for what outlives engines: tombstones and epochs."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "engines").mkdir(parents=True, exist_ok=True)
+        self.engines: dict[str, EngineEntry] = {}
+        self.terminated: set[str] = set()
+        self.epochs: dict[int, int] = {}
+        self._read()
+
+    def folder(self, engine_id: str) -> Path:
+        return self.home / "engines" / engine_id
+
+    def save(self, entry: EngineEntry) -> None:
+        """Keep an engine's entry; whole or not at all."""
+        self.engines[entry.engine_id] = entry
+        _write(self.folder(entry.engine_id) / "state.json", asdict(entry))
+
+    def forget(self, engine_id: str) -> None:
+        self.engines.pop(engine_id, None)
+
+    def bury(self, engine_id: str) -> None:
+        """Refuse a later create of this id."""
+        self.terminated.add(engine_id)
+        self._save_shared()
+
+    def raise_epoch(self, job_id: int, epoch: int) -> bool:
+        """Whether `epoch` is at least the highest seen for the job, which it then is."""
+        if epoch < self.epochs.get(job_id, 0):
+            return False
+        if epoch > self.epochs.get(job_id, 0):
+            self.epochs[job_id] = epoch
+            self._save_shared()
+        return True
+
+    def drop_epoch(self, job_id: int) -> None:
+        if self.epochs.pop(job_id, None) is not None:
+            self._save_shared()
+
+    def _save_shared(self) -> None:
+        _write(self.home / "ledger.json", {"terminated": sorted(self.terminated), "epochs": self.epochs})
+
+    def _read(self) -> None:
+        shared = _load(self.home / "ledger.json")
+        self.terminated = set(shared.get("terminated", []))
+        self.epochs = {int(job): int(epoch) for job, epoch in shared.get("epochs", {}).items()}
+        for path in (self.home / "engines").glob("*/state.json"):
+            kept = _load(path)
+            if kept:
+                tasks = {name: TaskEntry(**task) for name, task in kept.pop("tasks").items()}
+                entry = EngineEntry(**{**kept, "stage": Stage(kept["stage"]), "tasks": tasks})
+                self.engines[entry.engine_id] = entry
+
+
+def _load(path: Path) -> dict:  # type: ignore[type-arg]  # JSON of our own making
+    try:
+        return json.loads(path.read_text())  # type: ignore[no-any-return]
+    except (OSError, ValueError):
+        return {}
+
+
+def _write(path: Path, content: object) -> None:
+    temporary = path.with_name(f".{path.name}")
+    with temporary.open("w") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)

@@ -1,0 +1,123 @@
+"""Task folders: reads events and log, publishes results, and has the last word for tasks whose process is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from google.protobuf.json_format import MessageToJson, Parse
+
+from commons.process.clock import SystemClock, log_time
+from commons.storage import Storage
+from protocol import codes, layout
+from protocol.engineconn.v1 import engineconn_pb2 as pb
+
+POLL_SECONDS = 0.03
+EVENTS_AT_ONCE = 500
+
+
+class TaskFolder:
+    """One task's folder; `gone` gives the reason once its engine connection is gone, until then None."""
+
+    def __init__(self, folder: Path, storage: Storage, location: str, gone: Callable[[], str | None]) -> None:
+        self.folder = folder
+        self._storage = storage
+        self._location = location
+        self._gone = gone
+        self._published: set[str] = set()
+        self._publishing = asyncio.Lock()
+        self._offsets = [0]  # byte offset of every INDEX_LINES-th line of the log
+
+    async def watch(self, after: int) -> AsyncIterator[list[pb.TaskEvent]]:
+        """Events with numbers above `after`, in batches, as they come; the last is Ended, after all is published."""
+        offset, number = 0, 0
+        while True:
+            events, offset = _read_events(self.folder / layout.EVENTS, offset)
+            if not events:
+                reason = self._gone()
+                if reason is not None and not _read_events(self.folder / layout.EVENTS, offset)[0]:
+                    self._last_word(number, offset, reason)
+                    continue
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            number = events[-1].number
+            ended = events[-1].HasField("ended")
+            if ended or any(event.HasField("result_set") or event.HasField("progress") for event in events):
+                await self.publish(log_too=ended)
+            new = [event for event in events if event.number > after]
+            if new:
+                yield new
+            if ended:
+                return
+
+    async def publish(self, *, log_too: bool) -> None:
+        """Copy closed parts that are not there yet to the storage root, and the log when it is whole."""
+        async with self._publishing:
+            await asyncio.to_thread(self._publish, log_too)
+
+    def _publish(self, log_too: bool) -> None:
+        paths = sorted((self.folder / layout.RESULTS).glob("*/*.arrow"))
+        # a result set without its schema cannot be read, so the schema goes first
+        paths.sort(key=lambda path: path.name != layout.SCHEMA)
+        if log_too:
+            paths.append(self.folder / layout.LOG)
+        for path in paths:
+            name = str(path.relative_to(self.folder))
+            if name not in self._published:
+                self._storage.publish(f"{self._location}/{name}", str(path))
+                self._published.add(name)
+
+    def read_log(self, from_line: int, max_lines: int) -> list[str]:
+        """Lines from `from_line` (0 is the first), at most `max_lines`; only whole lines."""
+        lines: list[str] = []
+        start = min(from_line // INDEX_LINES, len(self._offsets) - 1)
+        try:
+            with (self.folder / layout.LOG).open("rb") as file:
+                file.seek(self._offsets[start])
+                number = start * INDEX_LINES
+                while len(lines) < max_lines and (raw := file.readline()).endswith(b"\n"):
+                    if number >= from_line:
+                        lines.append(raw[:-1].decode("utf-8", "replace"))
+                    number += 1
+                    if number == len(self._offsets) * INDEX_LINES:
+                        self._offsets.append(file.tell())
+        except FileNotFoundError:
+            return []
+        return lines
+
+    def _last_word(self, number: int, offset: int, reason: str) -> None:
+        now = SystemClock().now_ms()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / layout.EVENTS).open("ab") as events:
+            events.truncate(offset)  # a line that the crash cut short
+        with (self.folder / layout.LOG).open("a", encoding="utf-8") as log:
+            for level, text in (
+                ("ERROR", reason),
+                ("INFO", "Sorry. Your job completed with a status Failed. You can view logs for the reason."),
+            ):
+                log.write(f"{log_time(now)} {level} {text}\n")
+        lines = sum(1 for _ in (self.folder / layout.LOG).open("rb"))
+        ended = pb.Ended(status="Failed", code=codes.ENGINE_LOST, message=reason)
+        with (self.folder / layout.EVENTS).open("a", encoding="utf-8") as file:
+            for event in (pb.TaskEvent(log_up_to=pb.LogUpTo(lines=lines)), pb.TaskEvent(ended=ended)):
+                number += 1
+                event.number, event.at_ms = number, now
+                file.write(MessageToJson(event, indent=None, preserving_proto_field_name=True) + "\n")
+
+
+INDEX_LINES = 1000
+
+
+def _read_events(path: Path, offset: int) -> tuple[list[pb.TaskEvent], int]:
+    """Whole events from `offset` on, and the offset behind them. A line cut by a crash is not one."""
+    events: list[pb.TaskEvent] = []
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            while len(events) < EVENTS_AT_ONCE and (raw := file.readline()).endswith(b"\n"):
+                events.append(Parse(raw, pb.TaskEvent()))
+                offset += len(raw)
+    except FileNotFoundError:
+        pass
+    return events, offset

@@ -1,0 +1,32 @@
+"""Folders of a node, and the environment in which engine connections start."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+# what a Python process and a JVM need; everything else, secrets above all, stays here
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "JAVA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV")
+_KEPT_PREFIXES = ("PIP_", "HEADGATE_ENGINE_")
+_LONGEST_FOLDER = 60
+
+
+def environment(engine_id: str) -> dict[str, str]:
+    """A cleaned environment; the engine id marks the process for who looks for orphans."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+    return {**kept, "HEADGATE_ENGINE_ID": engine_id, "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+
+
+def run_folder(home: Path) -> Path:
+    """A folder for sockets, mode 0700. A socket's path ends at 107 bytes, so a deep home gets one elsewhere."""
+    folder = home / "run"
+    if len(str(folder)) > _LONGEST_FOLDER:
+        digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir()) / f"headgate-{os.getuid()}-{digest}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to somebody else; remove it or choose another HEADGATE_HOME")
+    folder.chmod(0o700)
+    return folder

@@ -1,0 +1,28 @@
+"""The job history, composed: settings and a database -> a running service."""
+
+from __future__ import annotations
+
+from commons.calls import rpc
+from commons.database.connections import Database
+from commons.process.clock import Clock
+from commons.process.settings import Settings
+from protocol.jobhistory import client
+from protocol.jobhistory.v1 import jobhistory_pb2_grpc
+from services.jobhistory.jobs import Jobs
+from services.jobhistory.rpc import JobHistoryServicer
+
+
+class JobHistory:
+    """Serves at `address` between `start` and `stop`."""
+
+    def __init__(self, settings: Settings, db: Database, clock: Clock, address: str) -> None:
+        self._servicer = JobHistoryServicer(db, Jobs(clock, settings.tenant_queued_jobs), clock)
+        self._server = rpc.Server(address)
+        self._server.add(jobhistory_pb2_grpc.add_JobHistoryServicer_to_server, self._servicer, client.NAME)
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def stop(self) -> None:
+        await self._server.stop()
+        await self._servicer.saving.close()

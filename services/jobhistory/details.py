@@ -1,0 +1,108 @@
+"""What a task's events mean for the history: details, progress, metrics and the end, each event once."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commons.process.clock import Clock, to_datetime
+from commons.process.errors import Conflict
+from protocol import codes
+from protocol.engineconn.v1 import engineconn_pb2 as engineconn
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from protocol.states.job import JobStatus
+from services.jobhistory import store
+from services.jobhistory.jobs import Jobs
+
+ALMOST_DONE = 0.99
+"""What is shown until the end is recorded."""
+
+
+async def record(tx: AsyncConnection, jobs: Jobs, clock: Clock, request: pb.RecordRequest) -> None:
+    """Record events `after`+1 to `up_to`. Raises Conflict unless `after` is what was recorded last."""
+    seen = {"events_seen": request.up_to}
+    if not await store.update_live(tx, request.job_id, request.epoch, seen, events_seen=request.after):
+        raise Conflict(
+            codes.NO_LONGER_YOURS, f"job {request.job_id}: events after {request.after} are not yours to tell"
+        )
+    row = await store.job(tx, job_id=request.job_id)
+    assert row is not None
+    metrics = json.loads(row.metrics or "{}")
+    progress = float(row.progress or 0)
+    ended: engineconn.Ended | None = None
+    for event in request.events:
+        at = to_datetime(event.at_ms)
+        match event.WhichOneof("what"):
+            case "statement_started":
+                await _statement_started(tx, request.job_id, row.result_location, event)
+            case "statement_ended":
+                info = await _statement_ended(tx, request.job_id, event)
+                metrics.setdefault("statements", {})[str(event.statement_ended.statement)] = info
+            case "progress":
+                progress = max(progress, min(event.progress.fraction, ALMOST_DONE))
+                metrics["vertices"] = [_vertex(vertex) for vertex in event.progress.vertices]
+            case "ended":
+                ended = event.ended
+                open_details = {"status": ended.status, "updated_time": at}
+                await store.update_details(tx, request.job_id, open_details, status="Running")
+    more: dict[str, object] = {"metrics": json.dumps(metrics)}
+    if ended is None:
+        now = to_datetime(clock.now_ms())
+        await store.update_group(
+            tx, request.job_id, [row.status], {**more, "progress": str(progress), "updated_time": now}
+        )
+        return
+    status = JobStatus(ended.status)
+    await jobs.move(
+        tx,
+        pb.UpdateJobStatusRequest(
+            job_id=request.job_id,
+            epoch=request.epoch,
+            to=status,
+            by="engine",
+            why=ended.message or f"the task ended: {status}",
+            error_code=ended.code,
+            error_desc=ended.message,
+        ),
+        **more,
+    )
+
+
+async def _statement_started(tx: AsyncConnection, job_id: int, location: str, event: engineconn.TaskEvent) -> None:
+    started, at = event.statement_started, to_datetime(event.at_ms)
+    await store.insert_detail(
+        tx,
+        {
+            "job_history_id": job_id,
+            "result_location": location,
+            "execution_content": started.text,
+            "job_group_info": json.dumps({"engine_job_id": started.engine_job_id}),
+            "created_time": at,
+            "updated_time": at,
+            "status": "Running",
+            "priority": started.statement,
+        },
+    )
+
+
+async def _statement_ended(tx: AsyncConnection, job_id: int, event: engineconn.TaskEvent) -> dict[str, int]:
+    ended = event.statement_ended
+    values = {
+        "status": ended.status,
+        "result_array_size": ended.result_sets,
+        "updated_time": to_datetime(event.at_ms),
+    }
+    await store.update_details(tx, job_id, values, priority=ended.statement)
+    return dict(ended.metrics)
+
+
+def _vertex(vertex: engineconn.Vertex) -> dict[str, object]:
+    return {
+        "id": vertex.id,
+        "name": vertex.name,
+        "succeeded": vertex.succeeded,
+        "failed": vertex.failed,
+        "running": vertex.running,
+        "total": vertex.total,
+    }

@@ -1,0 +1,235 @@
+"""Jobs: saved once, moved from status to status by their owner alone, ended for good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commons.process.clock import Clock, to_datetime, to_ms
+from commons.process.errors import AlreadyExists, Conflict, Exhausted, Invalid, NotFound
+from protocol import codes
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from protocol.states.job import JOB, JobStatus
+from protocol.values import Tenant
+from services.jobhistory import store
+from services.jobhistory.tables import GROUP
+
+QUEUE_FULL = "The submission job failed and the queue is full!(提交作业失败，队列已满！)"
+LONGEST_TEXT = 60_000
+LONGEST_DESCRIPTION = 1000
+
+
+class Jobs:
+    """The only writer of job status. Every method takes the transaction it works in."""
+
+    def __init__(self, clock: Clock, tenant_queued_jobs: int) -> None:
+        self._clock = clock
+        self._tenant_queued_jobs = tenant_queued_jobs
+
+    async def save_many(
+        self, tx: AsyncConnection, requests: Sequence[pb.SaveJobHistoryRequest]
+    ) -> list[pb.Job | Exception]:
+        """Save jobs in one transaction: for each its job, or the error it is refused with."""
+        known = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
+        waiting = await store.waiting(tx, {Tenant.of(request.tenant) for request in requests})
+        answers: list[pb.Job | Exception | None] = []
+        fresh: list[pb.SaveJobHistoryRequest] = []
+        for request in requests:
+            row, tenant = known.get(request.short_id), Tenant.of(request.tenant)
+            if row is not None:
+                answers.append(to_job(row) if row.instances == request.instance else _taken(request.short_id))
+            elif waiting.get(tenant, 0) >= self._tenant_queued_jobs:
+                answers.append(Exhausted(codes.QUEUE_FULL, QUEUE_FULL))
+            elif (error := _too_long(request)) is not None:
+                answers.append(error)
+            else:
+                waiting[tenant] = waiting.get(tenant, 0) + 1
+                fresh.append(request)
+                answers.append(None)
+        saved = iter(await self._insert(tx, fresh))
+        return [answer if answer is not None else next(saved) for answer in answers]
+
+    async def _insert(self, tx: AsyncConnection, requests: Sequence[pb.SaveJobHistoryRequest]) -> list[pb.Job]:
+        if not requests:
+            return []
+        now = to_datetime(self._clock.now_ms())
+        groups = [{**_group_values(request), "created_time": now, "updated_time": now} for request in requests]
+        ids = await store.insert_groups(tx, groups)
+        await store.insert_live(tx, [_live_values(job, request) for job, request in zip(ids, requests, strict=True)])
+        await store.insert_events(
+            tx,
+            [
+                _event(
+                    job, now, "", JobStatus.INITED, request.tenant.user, f"Job {job} ({request.short_id}) is accepted"
+                )
+                for job, request in zip(ids, requests, strict=True)
+            ],
+        )
+        rows = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
+        return [to_job(rows[request.short_id]) for request in requests]
+
+    async def move(self, tx: AsyncConnection, request: pb.UpdateJobStatusRequest, **more: object) -> None:
+        """The one place where a status is written. `more` are further columns of the group row.
+
+        Raises Conflict when the epoch is not the job's any more, or when the status may not follow the present one.
+        """
+        target, job_id = JobStatus(request.to), request.job_id
+        row = await store.job(tx, job_id=job_id)
+        live = {"engine_id": request.engine_id, "node": request.node, "ecm_address": request.ecm_address}
+        if JOB.final(target):
+            mine = await store.delete_live(tx, job_id, request.epoch)
+        else:
+            kept: dict[str, object] = {name: value for name, value in live.items() if value}
+            kept["epoch"] = request.epoch
+            mine = await store.update_live(tx, job_id, request.epoch, kept)
+        if not mine or row is None:
+            raise Conflict(codes.NO_LONGER_YOURS, f"job {job_id} has ended or belongs to a later owner")
+        now = to_datetime(self._clock.now_ms())
+        values: dict[str, object] = {"status": target, "updated_time": now, **more}
+        if JOB.final(target):
+            ok = target is JobStatus.SUCCEED
+            values |= {
+                "progress": "1.0",
+                "error_code": 0 if ok else request.error_code,
+                "error_desc": "" if ok else _cut(request.error_desc or request.why, LONGEST_DESCRIPTION),
+            }
+        if not await store.update_group(tx, job_id, JOB.sources(target), values):
+            raise Conflict(codes.TRANSITION_REFUSED, f"job {job_id} is {row.status} and cannot become {target}")
+        await store.insert_events(tx, [_event(job_id, now, row.status, target, request.by, request.why)])
+
+    async def tell(self, tx: AsyncConnection, request: pb.AddStoryRequest) -> None:
+        """Add a line to the job's story without a change of status."""
+        row = await store.job(tx, job_id=request.job_id)
+        if row is None or row.live_epoch != request.epoch:
+            raise Conflict(codes.NO_LONGER_YOURS, f"job {request.job_id} has ended or belongs to a later owner")
+        now = to_datetime(self._clock.now_ms())
+        await store.insert_events(tx, [_event(request.job_id, now, row.status, row.status, request.by, request.why)])
+
+
+async def find(tx: AsyncConnection, *, job_id: int = 0, short_id: str = "") -> pb.Job:
+    """A job by id or short id. Raises NotFound."""
+    row = await store.job(tx, job_id=job_id, short_id=short_id)
+    if row is None:
+        raise NotFound(codes.JOB_UNKNOWN, f"there is no job {short_id or job_id}")
+    return to_job(row)
+
+
+def to_job(row: Row[Any]) -> pb.Job:
+    """The message of a row that `store.job` gives."""
+    labels = json.loads(row.labels or "{}")
+    return pb.Job(
+        job_id=row.id,
+        short_id=row.job_req_id or "",
+        submit_user=row.submit_user or "",
+        execute_user=row.execute_user or "",
+        creator=str(labels.get("userCreator", "-")).partition("-")[2],
+        source=row.source or "",
+        labels=row.labels or "",
+        params=row.params or "",
+        progress=float(row.progress or 0),
+        status=row.status or "",
+        log_path=row.log_path or "",
+        error_code=row.error_code or 0,
+        error_desc=row.error_desc or "",
+        created_at_ms=to_ms(row.created_time),
+        updated_at_ms=to_ms(row.updated_time),
+        instance=row.instances or "",
+        metrics=row.metrics or "",
+        engine_type=row.engine_type or "",
+        run_type=str(labels.get("codeType", "")),
+        execution_code=row.execution_code or "",
+        result_location=row.result_location or "",
+        observe_info=row.observe_info or "",
+        live=to_live(row) if row.live_job_id is not None else None,
+    )
+
+
+def to_live(row: Row[Any]) -> pb.LiveJob:
+    return pb.LiveJob(
+        job_id=row.id,
+        short_id=row.job_req_id,
+        instance=row.live_instance,
+        epoch=row.live_epoch,
+        attempt=row.live_attempt,
+        wanted=row.live_wanted,
+        wanted_by=row.live_wanted_by,
+        request=row.live_request,
+        events_seen=row.live_events_seen,
+        engine_id=row.live_engine_id,
+        node=row.live_node,
+        ecm_address=row.live_ecm_address,
+        tenant=Tenant(row.live_user, row.live_creator).message(),
+        status=row.status,
+        log_path=row.log_path or "",
+        result_location=row.result_location or "",
+    )
+
+
+def _group_values(request: pb.SaveJobHistoryRequest) -> dict[str, object]:
+    return {
+        "job_req_id": request.short_id,
+        "submit_user": request.tenant.user,
+        "execute_user": request.execute_user,
+        "source": request.source,
+        "labels": request.labels,
+        "params": request.params,
+        "progress": "0.0",
+        "status": JobStatus.INITED,
+        "log_path": request.log_path,
+        "instances": request.instance,
+        "metrics": "{}",
+        "engine_type": request.engine_type,
+        "execution_code": request.execution_code,
+        "result_location": request.result_location,
+    }
+
+
+def _live_values(job_id: int, request: pb.SaveJobHistoryRequest) -> dict[str, object]:
+    return {
+        "job_id": job_id,
+        "short_id": request.short_id,
+        "instance": request.instance,
+        "epoch": 1,
+        "attempt": 1,
+        "wanted": "run",
+        "wanted_by": "",
+        "request": request.request,
+        "events_seen": 0,
+        "engine_id": "",
+        "node": "",
+        "ecm_address": "",
+        "user": request.tenant.user,
+        "creator": request.tenant.creator,
+    }
+
+
+def _event(job_id: int, at: object, source: str, target: str, by: str, why: str) -> Mapping[str, object]:
+    return {
+        "job_id": job_id,
+        "at": at,
+        "from_status": source,
+        "to_status": target,
+        "by": by,
+        "why": _cut(why, LONGEST_DESCRIPTION),
+    }
+
+
+def _too_long(request: pb.SaveJobHistoryRequest) -> Invalid | None:
+    """The first value that does not fit its column; both databases then refuse the same."""
+    for name, value in _group_values(request).items():
+        longest = getattr(GROUP.c[name].type, "length", None) or LONGEST_TEXT
+        if isinstance(value, str) and len(value.encode()) > longest:
+            return Invalid(codes.FIELD_INVALID, f"{name} is longer than {longest} bytes; shorten it", field=name)
+    return None
+
+
+def _taken(short_id: str) -> AlreadyExists:
+    return AlreadyExists(codes.NAME_TAKEN, f"another instance has made {short_id}; make a new id")
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 7] + "… (cut)"

@@ -1,0 +1,88 @@
+"""The gRPC door of the job history: each method is one transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commons.database.batches import Batch
+from commons.database.connections import Database
+from commons.process.clock import Clock, to_ms
+from commons.process.errors import Conflict
+from protocol import codes
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from protocol.jobhistory.v1 import jobhistory_pb2_grpc
+from services.jobhistory import details, store
+from services.jobhistory.jobs import Jobs, find, to_job, to_live
+
+
+class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
+    """Opens the transactions; what happens in them is in `jobs` and `details`."""
+
+    def __init__(self, db: Database, jobs: Jobs, clock: Clock) -> None:
+        self._db = db
+        self._jobs = jobs
+        self._clock = clock
+        self.saving: Batch[pb.SaveJobHistoryRequest, pb.Job] = Batch(db, jobs.save_many)
+
+    async def SaveJobHistory(self, request: pb.SaveJobHistoryRequest, context: Any) -> pb.Job:
+        return await self.saving.add(request)
+
+    async def QueryJobHistory(self, request: pb.JobHistoryQuery, context: Any) -> pb.JobHistoryPage:
+        async with self._db.read() as tx:
+            rows, total = await store.query(tx, request)
+        return pb.JobHistoryPage(jobs=[to_job(row) for row in rows], total=total)
+
+    async def GetJobDetails(self, request: pb.JobDetailsRequest, context: Any) -> pb.JobDetails:
+        async with self._db.read() as tx:
+            return pb.JobDetails(details=[store.to_detail(row) for row in await store.detail_rows(tx, request.job_id)])
+
+    async def UpdateJobStatus(self, request: pb.UpdateJobStatusRequest, context: Any) -> pb.UpdateJobStatusReply:
+        async with self._db.write() as tx:
+            await self._jobs.move(tx, request)
+        return pb.UpdateJobStatusReply()
+
+    async def FindJob(self, request: pb.FindJobRequest, context: Any) -> pb.Job:
+        async with self._db.read() as tx:
+            return await find(tx, job_id=request.job_id, short_id=request.short_id)
+
+    async def AddStory(self, request: pb.AddStoryRequest, context: Any) -> pb.AddStoryReply:
+        async with self._db.write() as tx:
+            await self._jobs.tell(tx, request)
+        return pb.AddStoryReply()
+
+    async def GetStory(self, request: pb.GetStoryRequest, context: Any) -> pb.Story:
+        async with self._db.read() as tx:
+            rows = await store.events(tx, request.job_id)
+        return pb.Story(
+            lines=[
+                pb.StoryLine(at_ms=to_ms(r.at), to=r.to_status, by=r.by, why=r.why, **{"from": r.from_status})
+                for r in rows
+            ]
+        )
+
+    async def Record(self, request: pb.RecordRequest, context: Any) -> pb.RecordReply:
+        async with self._db.write() as tx:
+            await details.record(tx, self._jobs, self._clock, request)
+        return pb.RecordReply()
+
+    async def WishCancel(self, request: pb.WishCancelRequest, context: Any) -> pb.WishCancelReply:
+        async with self._db.write() as tx:
+            return pb.WishCancelReply(ended=not await store.wish(tx, request.job_id, request.by))
+
+    async def RegisterInstance(self, request: pb.RegisterInstanceRequest, context: Any) -> pb.LiveJobs:
+        async with self._db.write() as tx:
+            await store.put_instance(tx, request.instance, request.incarnation, self._clock.now_ms())
+            await store.take_jobs(tx, request.instance)
+            rows = await store.jobs_of_instance(tx, request.instance)
+        return pb.LiveJobs(jobs=[to_live(row) for row in rows])
+
+    async def RenewInstance(self, request: pb.RenewInstanceRequest, context: Any) -> pb.RenewInstanceReply:
+        async with self._db.write() as tx:
+            if not await store.renew_instance(tx, request.instance, request.incarnation, self._clock.now_ms()):
+                raise Conflict(codes.NO_LONGER_YOURS, f"a newer incarnation of instance {request.instance} took over")
+            return pb.RenewInstanceReply(cancelled=await store.cancelled(tx, request.instance))
+
+    async def WhichEnded(self, request: pb.WhichEndedRequest, context: Any) -> pb.WhichEndedReply:
+        async with self._db.read() as tx:
+            live = await store.live_among(tx, request.job_ids)
+        return pb.WhichEndedReply(job_ids=[job for job in request.job_ids if job not in live])

@@ -1,0 +1,191 @@
+"""All SQL of the job history. Functions take the transaction and never commit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commons.process.clock import to_datetime, to_ms
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from protocol.states.job import JobStatus
+from protocol.values import Tenant
+from services.jobhistory.tables import DETAIL, EVENT, GROUP, INSTANCE, LIVE
+
+Values = Mapping[str, object]
+
+_LIVE_COLUMNS = [column.label(f"live_{column.name}") for column in LIVE.c]
+
+
+def _jobs() -> Select[Any]:
+    return select(GROUP, *_LIVE_COLUMNS).select_from(GROUP.outerjoin(LIVE, LIVE.c.job_id == GROUP.c.id))
+
+
+async def job(tx: AsyncConnection, *, job_id: int = 0, short_id: str = "") -> Row[Any] | None:
+    """A group row with its live row's columns (`live_…`, all None when it has ended)."""
+    where = GROUP.c.job_req_id == short_id if short_id else GROUP.c.id == job_id
+    row: Row[Any] | None = (await tx.execute(_jobs().where(where))).first()
+    return row
+
+
+async def jobs_of_instance(tx: AsyncConnection, instance: str) -> Sequence[Row[Any]]:
+    rows: Sequence[Row[Any]] = (await tx.execute(_jobs().where(LIVE.c.instance == instance).order_by(GROUP.c.id))).all()
+    return rows
+
+
+async def jobs_by_short_ids(tx: AsyncConnection, short_ids: Collection[str]) -> dict[str, Row[Any]]:
+    rows = await tx.execute(_jobs().where(GROUP.c.job_req_id.in_(short_ids)))
+    return {row.job_req_id: row for row in rows}
+
+
+async def query(tx: AsyncConnection, wanted: pb.JobHistoryQuery) -> tuple[Sequence[Row[Any]], int]:
+    """One page of jobs, newest first, and how many there are. A page beyond the end is the last one."""
+    where = and_(*_conditions(wanted))
+    total = (await tx.execute(select(func.count()).select_from(GROUP).where(where))).scalar_one()
+    size = max(1, wanted.page_size)
+    page = max(1, min(wanted.page, -(-total // size)))
+    rows = await tx.execute(_jobs().where(where).order_by(GROUP.c.id.desc()).limit(size).offset((page - 1) * size))
+    return rows.all(), total
+
+
+def _conditions(wanted: pb.JobHistoryQuery) -> list[Any]:
+    conditions: list[Any] = [GROUP.c.id > 0]
+    if wanted.submit_user:
+        conditions.append(GROUP.c.submit_user == wanted.submit_user)
+    if wanted.job_id:
+        conditions.append(GROUP.c.id == wanted.job_id)
+    if wanted.statuses:
+        conditions.append(GROUP.c.status.in_(list(wanted.statuses)))
+    if wanted.created_from_ms:
+        conditions.append(GROUP.c.created_time >= to_datetime(wanted.created_from_ms))
+    if wanted.created_to_ms:
+        conditions.append(GROUP.c.created_time <= to_datetime(wanted.created_to_ms))
+    if wanted.engine_type:
+        conditions.append(GROUP.c.engine_type == wanted.engine_type)
+    if wanted.instance:
+        conditions.append(GROUP.c.instances == wanted.instance)
+    if wanted.creator:
+        conditions.append(GROUP.c.labels.contains(f'-{wanted.creator}"', autoescape=True))
+    if wanted.run_type:
+        conditions.append(GROUP.c.labels.contains(f'"codeType": "{wanted.run_type}"', autoescape=True))
+    return conditions
+
+
+async def waiting(tx: AsyncConnection, tenants: Collection[Tenant]) -> dict[Tenant, int]:
+    """How many jobs of each tenant wait for their turn."""
+    users = {tenant.user for tenant in tenants}
+    rows = await tx.execute(
+        select(LIVE.c.user, LIVE.c.creator, func.count())
+        .join(GROUP, GROUP.c.id == LIVE.c.job_id)
+        .where(LIVE.c.user.in_(users), GROUP.c.status == JobStatus.INITED)
+        .group_by(LIVE.c.user, LIVE.c.creator)
+    )
+    return {Tenant(user, creator): count for user, creator, count in rows}
+
+
+async def insert_groups(tx: AsyncConnection, rows: Sequence[Values]) -> list[int]:
+    """Insert group rows; their ids in the order of the rows."""
+    inserted = await tx.execute(insert(GROUP).returning(GROUP.c.id, sort_by_parameter_order=True), list(rows))
+    return list(inserted.scalars())
+
+
+async def insert_live(tx: AsyncConnection, rows: Sequence[Values]) -> None:
+    await tx.execute(insert(LIVE), list(rows))
+
+
+async def insert_events(tx: AsyncConnection, rows: Sequence[Values]) -> None:
+    await tx.execute(insert(EVENT), list(rows))
+
+
+async def events(tx: AsyncConnection, job_id: int) -> Sequence[Row[Any]]:
+    return (await tx.execute(select(EVENT).where(EVENT.c.job_id == job_id).order_by(EVENT.c.id))).all()
+
+
+async def update_live(tx: AsyncConnection, job_id: int, epoch: int, values: Values, **expected: object) -> bool:
+    """Whether the live row was the caller's (and had the expected values), and now has the new ones."""
+    where = [LIVE.c.job_id == job_id, LIVE.c.epoch == epoch]
+    where += [LIVE.c[name] == value for name, value in expected.items()]
+    return (await tx.execute(update(LIVE).where(*where).values(**values))).rowcount == 1
+
+
+async def delete_live(tx: AsyncConnection, job_id: int, epoch: int) -> bool:
+    """Whether the live row was the caller's; it is gone now."""
+    return (await tx.execute(delete(LIVE).where(LIVE.c.job_id == job_id, LIVE.c.epoch == epoch))).rowcount == 1
+
+
+async def update_group(tx: AsyncConnection, job_id: int, sources: Collection[str], values: Values) -> bool:
+    """Whether the job had one of the statuses `sources`, and now has the new values."""
+    changed = await tx.execute(
+        update(GROUP).where(GROUP.c.id == job_id, GROUP.c.status.in_(list(sources))).values(**values)
+    )
+    return changed.rowcount == 1
+
+
+async def wish(tx: AsyncConnection, job_id: int, by: str) -> bool:
+    """Whether the job has not ended; it is wished cancelled now. The first who wishes is kept."""
+    found = await tx.execute(
+        update(LIVE).where(LIVE.c.job_id == job_id, LIVE.c.wanted == "run").values(wanted="cancel", wanted_by=by)
+    )
+    if found.rowcount == 1:
+        return True
+    return (await tx.execute(select(LIVE.c.job_id).where(LIVE.c.job_id == job_id))).first() is not None
+
+
+async def cancelled(tx: AsyncConnection, instance: str) -> list[int]:
+    rows = await tx.execute(select(LIVE.c.job_id).where(LIVE.c.instance == instance, LIVE.c.wanted == "cancel"))
+    return list(rows.scalars())
+
+
+async def live_among(tx: AsyncConnection, job_ids: Collection[int]) -> set[int]:
+    return set((await tx.execute(select(LIVE.c.job_id).where(LIVE.c.job_id.in_(list(job_ids))))).scalars())
+
+
+async def take_jobs(tx: AsyncConnection, instance: str) -> None:
+    """The instance's unended jobs belong to its new incarnation: their epoch rises."""
+    await tx.execute(update(LIVE).where(LIVE.c.instance == instance).values(epoch=LIVE.c.epoch + 1))
+
+
+async def put_instance(tx: AsyncConnection, name: str, incarnation: str, now_ms: int) -> None:
+    await tx.execute(delete(INSTANCE).where(INSTANCE.c.name == name))
+    await tx.execute(insert(INSTANCE).values(name=name, incarnation=incarnation, renewed_at=to_datetime(now_ms)))
+
+
+async def renew_instance(tx: AsyncConnection, name: str, incarnation: str, now_ms: int) -> bool:
+    """Whether this incarnation still is the instance's."""
+    renewed = await tx.execute(
+        update(INSTANCE)
+        .where(INSTANCE.c.name == name, INSTANCE.c.incarnation == incarnation)
+        .values(renewed_at=to_datetime(now_ms))
+    )
+    return renewed.rowcount == 1
+
+
+async def insert_detail(tx: AsyncConnection, values: Values) -> None:
+    await tx.execute(insert(DETAIL).values(**values))
+
+
+async def update_details(tx: AsyncConnection, job_id: int, values: Values, **which: object) -> None:
+    where = [DETAIL.c.job_history_id == job_id, *(DETAIL.c[name] == value for name, value in which.items())]
+    await tx.execute(update(DETAIL).where(*where).values(**values))
+
+
+async def detail_rows(tx: AsyncConnection, job_id: int) -> Sequence[Row[Any]]:
+    rows = await tx.execute(select(DETAIL).where(DETAIL.c.job_history_id == job_id).order_by(DETAIL.c.priority))
+    return rows.all()
+
+
+def to_detail(row: Row[Any]) -> pb.Detail:
+    return pb.Detail(
+        detail_id=row.id,
+        job_id=row.job_history_id,
+        statement=row.priority or 0,
+        status=row.status or "",
+        execution_content=row.execution_content or "",
+        result_location=row.result_location or "",
+        result_sets=row.result_array_size or 0,
+        created_at_ms=to_ms(row.created_time),
+        updated_at_ms=to_ms(row.updated_time),
+        group_info=row.job_group_info or "",
+    )

@@ -1,0 +1,82 @@
+"""The only writer of node status: heartbeats, and what they say of engines."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commons.database.connections import Database
+from commons.process.clock import Clock
+from protocol.manager.v1 import manager_pb2 as pb
+from protocol.states.engine import EngineStatus
+from protocol.states.node import NodeStatus
+from protocol.values import Resource
+from services.manager import engines, store
+from services.manager.news import News
+from services.manager.requests import Requests
+from services.manager.rows import Node
+
+
+class Nodes:
+    """Takes a node's report: the rows follow what really runs there."""
+
+    def __init__(self, db: Database, clock: Clock, requests: Requests, news: News) -> None:
+        self._db = db
+        self._clock = clock
+        self._requests = requests
+        self._news = news
+
+    async def report(self, report: pb.NodeReport) -> pb.NodeReportReply:
+        """Record the report; the reply names engines that must stop and engines the node may forget."""
+        now = self._clock.now_ms()
+        node = Node(report.node, report.ecm_address, Resource.of(report.capacity), True, now)
+        reply = pb.NodeReportReply()
+        async with self._db.write() as tx:
+            await store.put_node(tx, node, report.incarnation)
+            known = await store.engines_by_id(tx, {said.engine_id for said in report.engines})
+            for said in report.engines:
+                row = known.get(said.engine_id)
+                if said.state == pb.EngineReport.ENDED:
+                    await self._ended(tx, said.engine_id, said.why)
+                    reply.forget.append(said.engine_id)
+                elif row is None or not row.wanted_alive or row.status is EngineStatus.ENDED:
+                    reply.stop.append(said.engine_id)
+                elif said.state == pb.EngineReport.READY:
+                    if row.status is EngineStatus.STARTING:
+                        await engines.move(tx, self._clock, said.engine_id, EngineStatus.READY, "")
+                elif said.why != row.why:
+                    await engines.say(tx, said.engine_id, said.why)
+            await self._missing(tx, report)
+            await self._requests.grant_waiting(tx)
+        self._news.wake()
+        return reply
+
+    async def _missing(self, tx: AsyncConnection, report: pb.NodeReport) -> None:
+        """Engines the node had accepted and no longer knows of are gone."""
+        reported = {said.engine_id for said in report.engines}
+        for engine in await store.engines(tx):
+            if engine.node != report.node or engine.engine_id in reported:
+                continue
+            # one that was accepted only just now may be missing from a report that was already on its way
+            if engine.asked and self._clock.now_ms() - engine.created_at_ms > SETTLED_MS:
+                await self._ended(tx, engine.engine_id, "its node no longer knows of it")
+            elif not engine.asked and not engine.wanted_alive:
+                await self._ended(tx, engine.engine_id, "stopped before it was started")
+
+    async def lost(self, silent_ms: int) -> None:
+        """Nodes silent for longer than `silent_ms` are lost, and their engines with them."""
+        now = self._clock.now_ms()
+        async with self._db.write() as tx:
+            silent = [n for n in await store.nodes(tx) if n.alive and now - n.heartbeat_at_ms > silent_ms]
+            for node in silent:
+                await store.set_node_status(tx, node.name, NodeStatus.LOST)
+                for engine in await store.engines(tx):
+                    if engine.node == node.name:
+                        await self._ended(tx, engine.engine_id, f"its node {node.name} is silent")
+        if silent:
+            self._news.wake()
+
+    async def _ended(self, tx: AsyncConnection, engine_id: str, why: str) -> None:
+        await engines.move(tx, self._clock, engine_id, EngineStatus.ENDED, why)
+
+
+SETTLED_MS = 10_000

@@ -1,0 +1,54 @@
+"""The manager's rows as frozen values, the form in which the pure modules see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.states.engine import EngineStatus
+from protocol.values import JobRef, Labels, Resource, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    name: str
+    ecm_address: str
+    capacity: Resource
+    alive: bool
+    heartbeat_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    engine_id: str
+    node: str
+    tenant: Tenant
+    labels: Labels
+    resource: Resource
+    status: EngineStatus
+    wanted_alive: bool
+    asked: bool
+    holder: JobRef | None
+    why: str
+    created_at_ms: int
+    idle_since_ms: int | None
+
+    @property
+    def idle(self) -> bool:
+        """Whether a request may take it."""
+        return self.status is EngineStatus.READY and self.wanted_alive and self.holder is None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    job: JobRef
+    instance: str
+    tenant: Tenant
+    labels: Labels
+    state: str
+    engine_id: str
+    why: str
+    created_at_ms: int
+    changed_at_ms: int
+
+
+WAITING, GRANTED, RELEASED = "WAITING", "GRANTED", "RELEASED"

@@ -1,0 +1,89 @@
+"""The gRPC door of the manager."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from typing import Any
+
+from commons.database.connections import Database
+from commons.process.errors import NotFound
+from protocol import codes
+from protocol.manager.v1 import manager_pb2 as pb
+from protocol.manager.v1 import manager_pb2_grpc
+from protocol.values import JobRef, Resource
+from services.manager import store
+from services.manager.news import News
+from services.manager.nodes import Nodes
+from services.manager.requests import Requests
+
+WHOLE_AGAIN_SECONDS = 5.0
+
+
+class ManagerServicer(manager_pb2_grpc.ManagerServicer):
+    """Thin: requests and nodes do the work."""
+
+    def __init__(self, db: Database, requests: Requests, nodes: Nodes, news: News) -> None:
+        self._db = db
+        self._requests = requests
+        self._nodes = nodes
+        self._news = news
+
+    async def RequestEngine(self, request: pb.EngineRequest, context: Any) -> pb.EngineGrant:
+        return await self._requests.request_engine(request)
+
+    async def ReleaseEngine(self, request: pb.ReleaseEngineRequest, context: Any) -> pb.ReleaseEngineReply:
+        await self._requests.release_engine(JobRef(request.job_id, request.attempt), spoiled=request.spoiled)
+        return pb.ReleaseEngineReply()
+
+    async def WatchRequests(self, request: pb.WatchRequestsRequest, context: Any) -> AsyncIterator[pb.RequestNews]:
+        told: dict[tuple[int, int], bytes] = {}
+        first = True
+        while True:
+            async with self._db.read() as tx:
+                rows = await store.requests(tx, instance=request.instance)
+                grants = await self._requests.grants(tx, rows)
+            now = {(grant.job_id, grant.attempt): grant.SerializeToString(deterministic=True) for grant in grants}
+            changed = [
+                grant for grant in grants if told.get((grant.job_id, grant.attempt)) != now[grant.job_id, grant.attempt]
+            ]
+            if changed or first:
+                yield pb.RequestNews(requests=changed)
+            told, first = now, False
+            await self._news.wait(WHOLE_AGAIN_SECONDS)
+
+    async def ReportNode(self, request: pb.NodeReport, context: Any) -> pb.NodeReportReply:
+        return await self._nodes.report(request)
+
+    async def GetEngineStatus(self, request: pb.EngineStatusRequest, context: Any) -> pb.EngineStatus:
+        async with self._db.read() as tx:
+            engine = (await store.engines_by_id(tx, [request.engine_id])).get(request.engine_id)
+        if engine is None:
+            raise NotFound(codes.ENGINE_GONE, f"there is no engine {request.engine_id}", field="engine_id")
+        return pb.EngineStatus(
+            engine_id=engine.engine_id,
+            status=engine.status,
+            node=engine.node,
+            tenant=engine.tenant.message(),
+            labels=engine.labels.message(),
+            resource=engine.resource.message(),
+            job_id=engine.holder.job_id if engine.holder else 0,
+            why=engine.why,
+        )
+
+    async def GetNodeMetrics(self, request: pb.NodeMetricsRequest, context: Any) -> pb.NodeMetrics:
+        async with self._db.read() as tx:
+            node = next((node for node in await store.nodes(tx) if node.name == request.node), None)
+            living = await store.engines(tx)
+        if node is None:
+            raise NotFound(codes.ENGINE_GONE, f"there is no node {request.node}", field="node")
+        used: dict[str, Resource] = defaultdict(Resource)
+        for engine in living:
+            used[engine.node] += engine.resource
+        return pb.NodeMetrics(
+            node=node.name,
+            status="Alive" if node.alive else "Lost",
+            capacity=node.capacity.message(),
+            used=used[node.name].message(),
+            heartbeat_at_ms=node.heartbeat_at_ms,
+        )

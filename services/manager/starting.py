@@ -1,0 +1,95 @@
+"""Makes engine rows so: asks nodes to start engines that are wanted and not yet there, and to stop the others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from commons.database.connections import Database
+from commons.process.clock import Clock
+from commons.process.errors import Conflict, HeadgateError
+from commons.process.settings import Settings
+from protocol.ecm.client import Stub as Ecm
+from protocol.ecm.v1 import ecm_pb2
+from protocol.states.engine import EngineStatus
+from services.manager import engines, store
+from services.manager.news import News
+from services.manager.rows import Engine, Node
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+
+
+class Starting:
+    """The loop. A node that does not answer is asked again in the next round."""
+
+    def __init__(
+        self, db: Database, clock: Clock, settings: Settings, news: News, ecm_of: Callable[[str], Ecm]
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._news = news
+        self._ecm_of = ecm_of
+        self._longest_ms = int(settings.engine_start_seconds * 1000)
+        kept = {
+            "flink_home": settings.flink_home,
+            "java_home": settings.java_home,
+            "runtime_mode": settings.flink_runtime_mode,
+        }
+        self._settings = {name: value for name, value in kept.items() if value}
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.round()
+            except HeadgateError as error:
+                log.warning("starting engines: %s", error)
+            await self._news.wait(POLL_SECONDS)
+
+    async def round(self) -> None:
+        """Look at every engine that has not ended, once."""
+        async with self._db.read() as tx:
+            living, nodes = await store.engines(tx), {node.name: node for node in await store.nodes(tx)}
+        for engine in living:
+            node = nodes.get(engine.node)
+            if node is None or not node.alive:
+                continue
+            try:
+                await self._look(engine, node)
+            except Conflict as error:
+                await self._ended(engine, error.message)
+            except HeadgateError as error:
+                log.warning("engine %s: its node does not answer: %s", engine.engine_id, error)
+
+    async def _look(self, engine: Engine, node: Node) -> None:
+        ecm = self._ecm_of(node.ecm_address)
+        if not engine.wanted_alive:
+            if engine.asked:
+                await ecm.TerminateEngineConnection(ecm_pb2.EngineTerminateRequest(engine_id=engine.engine_id))
+            else:
+                await self._ended(engine, "stopped before it was started")
+        elif not engine.asked:
+            await ecm.CreateEngineConnection(
+                ecm_pb2.EngineCreateRequest(
+                    engine_id=engine.engine_id,
+                    tenant=engine.tenant.message(),
+                    labels=engine.labels.message(),
+                    resource=engine.resource.message(),
+                    settings=self._settings,
+                )
+            )
+            async with self._db.write() as tx:
+                await engines.asked(tx, engine.engine_id)
+        elif engine.status is EngineStatus.STARTING and self._too_old(engine):
+            why = f"not ready after {self._longest_ms // 1000} s (HEADGATE_ENGINE_START_SECONDS); last: {engine.why}"
+            await self._ended(engine, why)
+            await ecm.TerminateEngineConnection(ecm_pb2.EngineTerminateRequest(engine_id=engine.engine_id, why=why))
+
+    def _too_old(self, engine: Engine) -> bool:
+        return self._clock.now_ms() - engine.created_at_ms > self._longest_ms
+
+    async def _ended(self, engine: Engine, why: str) -> None:
+        async with self._db.write() as tx:
+            await engines.move(tx, self._clock, engine.engine_id, EngineStatus.ENDED, why)
+        self._news.wake()
