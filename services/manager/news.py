@@ -7,15 +7,19 @@ import contextlib
 
 
 class News:
-    """`wake` after each commit; `wait` returns at the next wake-up, or when its time is over."""
+    """`wake` after each commit; a waiter names the version it has seen, so that nothing falls between."""
 
     def __init__(self) -> None:
+        self.version = 0
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
+        self.version += 1
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def wait(self, at_most_seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), at_most_seconds)
+    async def wait(self, seen: int, at_most_seconds: float) -> None:
+        """Return when the version is above `seen`, or when the time is over."""
+        if self.version == seen:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), at_most_seconds)

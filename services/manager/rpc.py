@@ -40,17 +40,16 @@ class ManagerServicer(manager_pb2_grpc.ManagerServicer):
         told: dict[tuple[int, int], bytes] = {}
         first = True
         while True:
+            seen = self._news.version
             async with self._db.read() as tx:
                 rows = await store.requests(tx, instance=request.instance)
                 grants = await self._requests.grants(tx, rows)
             now = {(grant.job_id, grant.attempt): grant.SerializeToString(deterministic=True) for grant in grants}
-            changed = [
-                grant for grant in grants if told.get((grant.job_id, grant.attempt)) != now[grant.job_id, grant.attempt]
-            ]
+            changed = [g for g in grants if told.get((g.job_id, g.attempt)) != now[g.job_id, g.attempt]]
             if changed or first:
                 yield pb.RequestNews(requests=changed)
             told, first = now, False
-            await self._news.wait(WHOLE_AGAIN_SECONDS)
+            await self._news.wait(seen, WHOLE_AGAIN_SECONDS)
 
     async def ReportNode(self, request: pb.NodeReport, context: Any) -> pb.NodeReportReply:
         return await self._nodes.report(request)

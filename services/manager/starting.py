@@ -41,11 +41,12 @@ class Starting:
 
     async def run(self) -> None:
         while True:
+            seen = self._news.version
             try:
                 await self.round()
             except HeadgateError as error:
                 log.warning("starting engines: %s", error)
-            await self._news.wait(POLL_SECONDS)
+            await self._news.wait(seen, POLL_SECONDS)
 
     async def round(self) -> None:
         """Look at every engine that has not ended, once."""

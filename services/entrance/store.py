@@ -1,0 +1,54 @@
+"""All SQL of the entrance. Functions take the transaction and never commit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.entrance.tables import SESSION, TOKEN, USER
+
+
+async def user(tx: AsyncConnection, name: str) -> Row[Any] | None:
+    row: Row[Any] | None = (await tx.execute(select(USER).where(USER.c.name == name))).first()
+    return row
+
+
+async def users(tx: AsyncConnection) -> int:
+    return int((await tx.execute(select(func.count()).select_from(USER))).scalar_one())
+
+
+async def insert_user(tx: AsyncConnection, **values: object) -> None:
+    await tx.execute(insert(USER).values(**values))
+
+
+async def token(tx: AsyncConnection, token_hash: str) -> Row[Any] | None:
+    row: Row[Any] | None = (await tx.execute(select(TOKEN).where(TOKEN.c.token_hash == token_hash))).first()
+    return row
+
+
+async def insert_token(tx: AsyncConnection, **values: object) -> None:
+    await tx.execute(insert(TOKEN).values(**values))
+
+
+async def session(tx: AsyncConnection, ticket_hash: str) -> Row[Any] | None:
+    row: Row[Any] | None = (await tx.execute(select(SESSION).where(SESSION.c.ticket_hash == ticket_hash))).first()
+    return row
+
+
+async def insert_session(tx: AsyncConnection, ticket_hash: str, user: str, expires_at: datetime) -> None:
+    await tx.execute(insert(SESSION).values(ticket_hash=ticket_hash, user=user, expires_at=expires_at))
+
+
+async def extend_session(tx: AsyncConnection, ticket_hash: str, expires_at: datetime) -> None:
+    await tx.execute(update(SESSION).where(SESSION.c.ticket_hash == ticket_hash).values(expires_at=expires_at))
+
+
+async def delete_session(tx: AsyncConnection, ticket_hash: str) -> None:
+    await tx.execute(delete(SESSION).where(SESSION.c.ticket_hash == ticket_hash))
+
+
+async def delete_old_sessions(tx: AsyncConnection, now: datetime) -> None:
+    await tx.execute(delete(SESSION).where(SESSION.c.expires_at < now))

@@ -1,0 +1,34 @@
+"""The entrance's tables: users, their tokens and log-ins. Secrets are kept as hashes only."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Integer, String, Table, Text
+
+from commons.database.connections import METADATA, MilliTime
+
+USER = Table(
+    "headgate_user",
+    METADATA,
+    Column("name", String(20), primary_key=True),
+    Column("password_hash", String(200), nullable=False, comment="argon2"),
+    Column("is_admin", Boolean, nullable=False),
+    Column("created_at", MilliTime, nullable=False),
+)
+
+TOKEN = Table(
+    "headgate_token",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("token_hash", String(64), nullable=False, unique=True, comment="SHA-256"),
+    Column("owner", String(20), nullable=False),
+    Column("legal_users", Text, nullable=False, comment="* or a list with commas"),
+    Column("expires_at", MilliTime, comment="null: never"),
+)
+
+SESSION = Table(
+    "headgate_session",
+    METADATA,
+    Column("ticket_hash", String(64), primary_key=True, comment="SHA-256"),
+    Column("user", String(20), nullable=False),
+    Column("expires_at", MilliTime, nullable=False),
+)
