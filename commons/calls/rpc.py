@@ -7,7 +7,7 @@ unavailable: every unary method of ours is idempotent. Streams have no deadline;
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from grpc import aio
@@ -17,6 +17,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from commons.database.marks import in_transaction
 from commons.process.errors import KINDS, Broken, HeadgateError, Unavailable
+
+Client = TypeVar("Client")
 
 UNARY_SECONDS = 10.0
 LARGEST_MESSAGE = 32 * 1024 * 1024
@@ -57,13 +59,16 @@ class Server:
         await self._server.stop(grace_seconds)
 
 
-def connect(address: str) -> aio.Channel:
-    """A channel whose errors are HeadgateErrors. Connects when first used."""
-    return aio.insecure_channel(
+def connect(stub: Callable[[aio.Channel], Client], address: str) -> Client:
+    """A client over a channel of its own, whose errors are HeadgateErrors. Connects when first used."""
+    channel = aio.insecure_channel(
         address,
         interceptors=[_UnaryCalls(), _StreamCalls()],
         options=[("grpc.enable_retries", 0), ("grpc.max_receive_message_length", LARGEST_MESSAGE)],
     )
+    client = stub(channel)
+    setattr(client, "channel", channel)  # noqa: B010  # a stub does not keep its channel, which closes when collected
+    return client
 
 
 class _ErrorsToStatus(aio.ServerInterceptor):

@@ -19,4 +19,4 @@ NAME = "headgate.ecm.v1.Ecm"
 
 def connect(address: str) -> Stub:
     """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
-    return ecm_pb2_grpc.EcmStub(rpc.connect(address))
+    return rpc.connect(ecm_pb2_grpc.EcmStub, address)

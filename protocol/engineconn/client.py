@@ -19,4 +19,4 @@ NAME = "headgate.engineconn.v1.EngineConn"
 
 def connect(address: str) -> Stub:
     """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
-    return engineconn_pb2_grpc.EngineConnStub(rpc.connect(address))
+    return rpc.connect(engineconn_pb2_grpc.EngineConnStub, address)

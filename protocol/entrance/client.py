@@ -19,4 +19,4 @@ NAME = "headgate.entrance.v1.Entrance"
 
 def connect(address: str) -> Stub:
     """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
-    return entrance_pb2_grpc.EntranceStub(rpc.connect(address))
+    return rpc.connect(entrance_pb2_grpc.EntranceStub, address)

@@ -19,4 +19,4 @@ NAME = "headgate.jobhistory.v1.JobHistory"
 
 def connect(address: str) -> Stub:
     """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
-    return jobhistory_pb2_grpc.JobHistoryStub(rpc.connect(address))
+    return rpc.connect(jobhistory_pb2_grpc.JobHistoryStub, address)

@@ -19,4 +19,4 @@ NAME = "headgate.manager.v1.Manager"
 
 def connect(address: str) -> Stub:
     """A stub over a channel of its own, connected when first used; its errors are HeadgateErrors."""
-    return manager_pb2_grpc.ManagerStub(rpc.connect(address))
+    return rpc.connect(manager_pb2_grpc.ManagerStub, address)

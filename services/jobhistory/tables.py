@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from sqlalchemy import Column, DateTime, Index, Integer, String, Table, Text, UniqueConstraint, func
-from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.dialects import mysql
 
 from commons.database.connections import METADATA, BigId, MilliTime
 
 _Now = func.current_timestamp(type_=DateTime)
-_Long = BigId.with_variant(mysql.BIGINT(20), "mysql", "mariadb").with_variant(sqlite.INTEGER(), "sqlite")
+_Long = BigId.with_variant(mysql.BIGINT(20), "mysql", "mariadb")
 _Int4 = Integer().with_variant(mysql.INTEGER(4), "mysql", "mariadb")
 
 GROUP = Table(

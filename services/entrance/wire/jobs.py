@@ -40,7 +40,7 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
     if not code.strip():
         raise Invalid(
             codes.CODE_EMPTY,
-            "param executionCode and scriptPath cannot be empty at the same time: give the code in executionContent.code"
+            "param executionCode and scriptPath cannot be empty at the same time: give executionContent.code"
             "(参数executionCode和scriptPath不能同时为空)",
             field="executionContent.code",
         )
@@ -91,7 +91,7 @@ def _creator(user_creator: str, user: str) -> str:
     if not dash or not exec_id.NAME.match(creator):
         raise Invalid(
             codes.USER_CREATOR_INVALID,
-            f"labels.userCreator must be <user>-<creator>, the creator at most {exec_id.LONGEST_NAME} of letters, digits, _ and .",
+            f"labels.userCreator must be <user>-<creator>, the creator at most {exec_id.LONGEST_NAME} letters, digits, _, .",
             field="labels.userCreator",
         )
     if named != user:

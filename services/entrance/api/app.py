@@ -1,0 +1,37 @@
+"""The REST door: routes under Linkis' prefix, with the seed's short prefix as an alias."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import JSONResponse
+
+from commons.storage import Storage
+from services.entrance.api import errors, files, history, jobs, users
+from services.entrance.jobs import Jobs
+from services.entrance.results import Results
+from services.entrance.users import Users
+
+PREFIX, ALIAS = "/api/rest_j/v1", "/api"
+
+
+def build(jobs_: Jobs, users_: Users, storage: Storage, ready: Callable[[], bool]) -> FastAPI:
+    """The application; `ready` says whether the service may be used."""
+    app = FastAPI(title="Headgate", docs_url=None, redoc_url=None)
+    app.state.jobs, app.state.users, app.state.storage = jobs_, users_, storage
+    app.state.results = Results(storage)
+    routes = APIRouter()
+    for family in (users, jobs, history, files):
+        routes.include_router(family.router)
+    app.include_router(routes, prefix=PREFIX)
+    app.include_router(routes, prefix=ALIAS, include_in_schema=False)
+    errors.install(app)
+
+    @app.get("/health/ready", tags=["health"])
+    async def health_ready() -> Response:
+        """200 when the service takes jobs, otherwise 503."""
+        up = ready()
+        return JSONResponse({"ready": up}, 200 if up else 503)
+
+    return app

@@ -1,0 +1,30 @@
+"""Who asks: by log-in ticket or by token, in headers or cookies."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from commons.process.errors import NotLoggedIn
+from protocol import codes
+from services.entrance.users import Asker, Users
+from services.entrance.wire.envelope import NOT_LOGGED_IN
+
+TICKET = "linkis_user_session_ticket_id_v1"
+
+
+def ticket_of(request: Request) -> str:
+    return request.cookies.get(TICKET, "")
+
+
+async def asker_of(request: Request) -> Asker:
+    """The user behind a request. Raises NotLoggedIn."""
+    users: Users = request.app.state.users
+    token = request.headers.get("Token-Code") or request.cookies.get("Token-Code")
+    if token:
+        name = request.headers.get("Token-User") or request.cookies.get("Token-User") or ""
+        return await users.by_token(token, name)
+    ticket = ticket_of(request)
+    asker = await users.by_ticket(ticket) if ticket else None
+    if asker is None:
+        raise NotLoggedIn(codes.NOT_LOGGED_IN, NOT_LOGGED_IN)
+    return asker

@@ -1,0 +1,78 @@
+"""The entrance, composed: settings and a database -> a running service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import cache
+
+from commons.calls import rpc
+from commons.database.connections import Database
+from commons.process.clock import Clock
+from commons.process.settings import Settings
+from commons.storage import Storage
+from protocol.ecm import client as ecm_client
+from protocol.entrance import client
+from protocol.entrance.v1 import entrance_pb2_grpc
+from protocol.jobhistory.client import Stub as JobHistory
+from protocol.manager.client import Stub as Manager
+from services.entrance import credentials
+from services.entrance.api import app as rest
+from services.entrance.dispatch import Parts
+from services.entrance.grants import Grants
+from services.entrance.instance import Instance
+from services.entrance.intake import Intake
+from services.entrance.jobs import Jobs
+from services.entrance.logs import Logs
+from services.entrance.rpc import EntranceServicer
+from services.entrance.serving import Serving
+from services.entrance.users import Users
+
+
+class Entrance:
+    """The public door. `url` is known from the start; it answers between `start` and `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        clock: Clock,
+        address: str,
+        jobhistory: JobHistory,
+        manager: Manager,
+    ) -> None:
+        self._serving = Serving(settings.host, settings.port)
+        self.url = self._serving.url
+        self._home = settings.home_folder
+        storage = Storage(settings.storage_root)
+        ecm_of = cache(ecm_client.connect)
+        name = f"{settings.host}:{settings.port}" if settings.port else f"{settings.host}:{settings.home_folder.name}"
+        self._grants = Grants(manager, name)
+        parts = Parts(jobhistory, manager, ecm_of, self._grants, storage)
+        self._instance = Instance(name, jobhistory, parts, settings.lease_seconds / 5)
+        self._users = Users(db, clock, settings.session_seconds)
+        jobs = Jobs(jobhistory, Intake(settings), self._instance, Logs(jobhistory, storage, ecm_of), storage, clock)
+        self._app = rest.build(jobs, self._users, storage, lambda: self._ready)
+        self._server = rpc.Server(address)
+        self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
+        self._reading: asyncio.Task[None] | None = None
+        self._ready = False
+
+    async def start(self) -> None:
+        credentials.write(self._home / "credentials.json", self.url, await self._users.first_administrator())
+        self._reading = asyncio.create_task(self._grants.read_for_ever())
+        await self._instance.start()
+        await self._server.start()
+        await self._serving.start(self._app)
+        self._ready = True
+
+    async def stop(self) -> None:
+        """Take nothing more; jobs stay where they are."""
+        self._ready = False
+        await self._serving.stop()
+        await self._instance.stop()
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+        await self._server.stop()

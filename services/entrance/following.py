@@ -1,0 +1,75 @@
+"""A task's numbered events, from its node to the history, each recorded once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from commons.process.errors import Unavailable
+from protocol.ecm.client import Stub as Ecm
+from protocol.ecm.v1 import ecm_pb2
+from protocol.engineconn.v1.engineconn_pb2 import TaskEvent
+from protocol.jobhistory.client import Stub as JobHistory
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.1
+AGAIN_SECONDS = 0.5
+
+
+async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callable[[], bool]) -> None:
+    """Return when the task's end is recorded.
+
+    A node that does not answer is asked again until `lost` says that its engine is gone: then Unavailable is raised.
+    Raises NotFound when the node does not know the task, Conflict when the job is no longer ours.
+    """
+    seen = job.events_seen
+    while True:
+        request = ecm_pb2.WatchTaskRequest(job_id=job.job_id, attempt=job.attempt, after=seen)
+        gathered: asyncio.Queue[TaskEvent | None] = asyncio.Queue(maxsize=10_000)
+        reading = asyncio.create_task(_read(ecm, request, gathered))
+        try:
+            while (events := await _gather(gathered)) is not None:
+                up_to = events[-1].number
+                await jobhistory.Record(
+                    pb.RecordRequest(job_id=job.job_id, epoch=job.epoch, after=seen, up_to=up_to, events=events)
+                )
+                seen = up_to
+                if events[-1].HasField("ended"):
+                    return
+            await reading
+        except Unavailable as error:
+            if lost():
+                raise
+            log.debug("job %s: the stream of its events broke: %s", job.job_id, error)
+        finally:
+            reading.cancel()
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _read(ecm: Ecm, request: ecm_pb2.WatchTaskRequest, gathered: asyncio.Queue[TaskEvent | None]) -> None:
+    try:
+        async for message in ecm.WatchTask(request):
+            for event in message.events:
+                await gathered.put(event)
+    finally:
+        await gathered.put(None)
+
+
+async def _gather(gathered: asyncio.Queue[TaskEvent | None]) -> list[TaskEvent] | None:
+    """What has come, a moment's worth of it; None when nothing more comes."""
+    first = await gathered.get()
+    if first is None:
+        return None
+    events = [first]
+    if not first.HasField("ended"):
+        await asyncio.sleep(GATHER_SECONDS)
+    while not gathered.empty():
+        event = gathered.get_nowait()
+        if event is None:
+            gathered.put_nowait(None)
+            break
+        events.append(event)
+    return events

@@ -1,0 +1,83 @@
+"""This entrance instance: its lease, the jobs that are its own, and what is wished of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from commons.process.errors import Conflict, HeadgateError
+from commons.process.ids import random_hex
+from protocol.jobhistory.client import Stub as JobHistory
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from services.entrance.dispatch import Parts, run_job
+
+log = logging.getLogger(__name__)
+
+
+class Instance:
+    """Runs every job that is its own, from registration to `stop`; what is stopped goes on with the next start."""
+
+    def __init__(self, name: str, jobhistory: JobHistory, parts: Parts, renew_seconds: float) -> None:
+        self.name = name
+        self._jobhistory = jobhistory
+        self._parts = parts
+        self._renew_seconds = renew_seconds
+        self._incarnation = random_hex(64)
+        self._jobs: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take up the jobs an earlier incarnation left."""
+        request = pb.RegisterInstanceRequest(instance=self.name, incarnation=self._incarnation)
+        for job in (await self._jobhistory.RegisterInstance(request)).jobs:
+            self.take(job)
+        self._renewing = asyncio.create_task(self._renew())
+
+    def take(self, job: pb.LiveJob) -> None:
+        """Run a job that has just been saved as ours."""
+        if job.job_id in self._jobs:
+            return
+        cancelled = asyncio.Event()
+        task = asyncio.create_task(self._run(job, cancelled), name=f"job {job.job_id}")
+        self._jobs[job.job_id] = (task, cancelled)
+
+    def cancel(self, job_id: int) -> None:
+        """A hint that the job is wished cancelled; the next renewal would tell."""
+        held = self._jobs.get(job_id)
+        if held is not None:
+            held[1].set()
+
+    async def stop(self) -> None:
+        """Let go of all jobs where they are."""
+        tasks = [task for task, _ in self._jobs.values()]
+        for task in [*tasks, *([self._renewing] if self._renewing else [])]:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self, job: pb.LiveJob, cancelled: asyncio.Event) -> None:
+        try:
+            await run_job(job, cancelled, self._parts)
+        except Exception:
+            log.exception("job %s: not run to its end; the next start takes it up", job.job_id)
+        finally:
+            self._jobs.pop(job.job_id, None)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._renew_seconds)
+            try:
+                reply = await self._jobhistory.RenewInstance(
+                    pb.RenewInstanceRequest(instance=self.name, incarnation=self._incarnation)
+                )
+            except Conflict as error:
+                log.error("%s: this process lets go of all jobs", error)
+                for task, _ in list(self._jobs.values()):
+                    task.cancel()
+                return
+            except HeadgateError as error:
+                log.warning("the lease was not renewed: %s", error)
+                continue
+            for job_id in reply.cancelled:
+                self.cancel(job_id)

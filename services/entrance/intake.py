@@ -1,0 +1,117 @@
+"""The ordered steps a request passes before it is a job: each takes the request and gives it back, or refuses it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from commons.process.clock import to_datetime
+from commons.process.errors import Invalid, Refused
+from commons.process.settings import Settings
+from protocol import codes, names
+from protocol.values import Labels
+from services.entrance.users import Asker
+from services.entrance.variables import substitute
+from services.entrance.wire.jobs import Submit
+
+_DIST = re.compile(r"^flink-dist-(\d[\w.]*)\.jar$")
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """All that running a job needs; kept as JSON on its live row."""
+
+    code: str
+    run_type: str
+    kind: str
+    version: str
+    configuration: Mapping[str, str]
+
+    @property
+    def labels(self) -> Labels:
+        return Labels.make({"kind": self.kind, "version": self.version})
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "code": self.code,
+                "run_type": self.run_type,
+                "kind": self.kind,
+                "version": self.version,
+                "configuration": dict(self.configuration),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> JobRequest:
+        return cls(**json.loads(text))
+
+
+class Intake:
+    """`offered` maps each engine kind to its versions, the default one first."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._workspaces = settings.home_folder / "workspace"
+        self.offered = _offered(settings)
+
+    def accept(self, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
+        """Pass every step in order. Raises Invalid or Refused naming the field and what there is."""
+        kind, version = self._engine(submit.engine)
+        request = JobRequest(submit.code, submit.run_type, kind, version, submit.configuration)
+        _allowed(request, asker)
+        _run_type(request)
+        return self._variables(request, submit, asker, now_ms)
+
+    def _engine(self, label: str) -> tuple[str, str]:
+        kind, _, version = label.partition("-")
+        versions = self.offered.get(kind)
+        if versions is None or (version and version not in versions):
+            what = f"there is no engine {label[:40]!r}; there are: {', '.join(self._labels())}"
+            raise Invalid(codes.ENGINE_UNKNOWN, what, field="labels.engineType")
+        return kind, version or versions[0]
+
+    def _labels(self) -> list[str]:
+        return [f"{kind}-{version}" for kind, versions in self.offered.items() for version in versions]
+
+    def _variables(self, request: JobRequest, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
+        builtins = {"workspace": str(self._workspaces / asker.user)}
+        today = datetime.fromtimestamp(now_ms / 1000).astimezone().date()
+        code = substitute(request.code, request.run_type, submit.variables, builtins, today)
+        return replace(request, code=code)
+
+
+def _allowed(request: JobRequest, asker: Asker) -> None:
+    if request.kind == "shell" and not asker.is_admin:
+        raise Refused(codes.ADMINISTRATORS_ONLY, "shell is for administrators only", field="labels.engineType")
+
+
+def _run_type(request: JobRequest) -> None:
+    known: Sequence[str] = names.RUN_TYPES[request.kind]
+    if request.run_type not in known:
+        what = f"{request.kind} has no run type {request.run_type[:40]!r}; it has: {', '.join(known)}"
+        raise Invalid(codes.ENGINE_UNKNOWN, what, field="executionContent.runType")
+
+
+def _offered(settings: Settings) -> dict[str, tuple[str, ...]]:
+    versions: dict[str, tuple[str, ...]] = dict(names.ENGINE_VERSIONS)
+    if settings.flink_home:
+        jars = Path(settings.flink_home).expanduser().glob("lib/flink-dist-*.jar")
+        found = tuple(match[1] for jar in jars if (match := _DIST.match(jar.name)))
+        if not found:
+            what = f"HEADGATE_FLINK_HOME={settings.flink_home} has no lib/flink-dist-<version>.jar"
+            raise Invalid(codes.SETTINGS_INVALID, what, field="HEADGATE_FLINK_HOME")
+        versions["flink"] = found
+    unknown = [kind for kind in settings.offered_kinds if kind not in versions]
+    if unknown:
+        what = f"HEADGATE_ENGINES names {unknown[0]!r}; there are: {', '.join(versions)}"
+        raise Invalid(codes.SETTINGS_INVALID, what, field="HEADGATE_ENGINES")
+    return {kind: versions[kind] for kind in settings.offered_kinds}
+
+
+def day_of(now_ms: int) -> str:
+    """The day under which a job's files lie (UTC)."""
+    return to_datetime(now_ms).date().isoformat()

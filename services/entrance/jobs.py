@@ -1,0 +1,101 @@
+"""What the doors can do with jobs: submit, find, list, kill, read. Any instance answers for any job."""
+
+from __future__ import annotations
+
+import json
+
+from commons.process.clock import Clock
+from commons.process.errors import AlreadyExists, NotFound
+from commons.process.ids import time_ordered
+from commons.storage import Storage
+from protocol import codes, layout
+from protocol.jobhistory.client import Stub as JobHistory
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from protocol.values import Tenant
+from services.entrance.instance import Instance
+from services.entrance.intake import Intake, JobRequest, day_of
+from services.entrance.logs import Logs
+from services.entrance.users import Asker
+from services.entrance.wire import exec_id
+from services.entrance.wire.exec_id import JobId, ShortId
+from services.entrance.wire.jobs import Submit
+
+LARGEST_CODE_COLUMN = 50_000
+
+
+class Jobs:
+    """Composed by `app`; holds nothing of its own."""
+
+    def __init__(
+        self, jobhistory: JobHistory, intake: Intake, instance: Instance, logs: Logs, storage: Storage, clock: Clock
+    ) -> None:
+        self._jobhistory = jobhistory
+        self._intake = intake
+        self._instance = instance
+        self._logs = logs
+        self._storage = storage
+        self._clock = clock
+
+    async def submit(self, submit: Submit, asker: Asker) -> pb.Job:
+        """The job, saved for good. Raises what intake and the queue limit raise; nothing is kept then."""
+        request = self._intake.accept(submit, asker, self._clock.now_ms())
+        while True:
+            try:
+                job = await self._jobhistory.SaveJobHistory(self._record(submit, request, asker))
+                break
+            except AlreadyExists:
+                continue  # another process made the same id: make a new one
+        self._instance.take(job.live)
+        return job
+
+    async def find(self, key: JobId | ShortId, asker: Asker) -> pb.Job:
+        """The job, if the asker may see it. Raises NotFound for both: another user's job looks unknown."""
+        if isinstance(key, JobId):
+            request = pb.FindJobRequest(job_id=key.value)
+        else:
+            request = pb.FindJobRequest(short_id=key.value)
+        job = await self._jobhistory.FindJob(request)
+        if job.submit_user != asker.user and not asker.is_admin:
+            raise NotFound(codes.JOB_UNKNOWN, "there is no such job")
+        return job
+
+    async def query(self, wanted: pb.JobHistoryQuery) -> pb.JobHistoryPage:
+        return await self._jobhistory.QueryJobHistory(wanted)
+
+    async def kill(self, job: pb.Job, asker: Asker) -> None:
+        """Write the wish; its owner acts on it. Harmless for a job that has ended."""
+        await self._jobhistory.WishCancel(pb.WishCancelRequest(job_id=job.job_id, by=asker.user))
+        self._instance.cancel(job.job_id)
+
+    async def log(self, job: pb.Job, from_line: int, max_lines: int) -> list[str]:
+        return await self._logs.read(job, from_line, max_lines)
+
+    def _record(self, submit: Submit, request: JobRequest, asker: Asker) -> pb.SaveJobHistoryRequest:
+        tenant = Tenant(asker.user, submit.creator)
+        short = exec_id.short_id(tenant.creator, tenant.user, request.kind, time_ordered())
+        place = layout.JobPath(day_of(self._clock.now_ms()), asker.user, short, 1)
+        code = submit.code
+        if len(code.encode()) > LARGEST_CODE_COLUMN:
+            path = f"{place}/code"
+            self._storage.write(path, code.encode())
+            code = self._storage.address(path)
+        labels = {
+            "userCreator": str(tenant),
+            "engineType": f"{request.kind}-{request.version}",
+            "codeType": request.run_type,
+        }
+        return pb.SaveJobHistoryRequest(
+            short_id=short,
+            instance=self._instance.name,
+            tenant=tenant.message(),
+            execute_user=asker.user,
+            engine_type=request.kind,
+            run_type=request.run_type,
+            execution_code=code,
+            source=json.dumps(submit.source),
+            labels=json.dumps(labels),
+            params=json.dumps(submit.params),
+            result_location=self._storage.address(f"{place}/{layout.RESULTS}"),
+            log_path=self._storage.address(f"{place}/{layout.LOG}"),
+            request=request.to_json(),
+        )

@@ -1,0 +1,170 @@
+"""Arrow values as texts: Flink's CAST AS STRING, nested ones as JSON, NULL as None. Pure.
+
+A field's metadata may carry `type` (Flink's logical type, such as TIMESTAMP(3)) and `zone` (of a timestamp that is an
+instant); without them the Arrow type decides.
+"""
+
+from __future__ import annotations
+
+import decimal
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+Render = Callable[[object], str | None]
+
+_PRECISION = re.compile(r"\((\d+)\)")
+_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+
+
+def wire_type(kind: pa.DataType) -> str:
+    """Linkis' name for a column's type."""
+    for test, name in _WIRE:
+        if test(kind):
+            return name
+    return "string"
+
+
+def renderer(field: pa.Field) -> Render:
+    """A function that renders one value (as `to_pylist` gives it) of this field."""
+    kind = field.type
+    if pa.types.is_timestamp(kind):
+        return _timestamps(field)
+    if pa.types.is_floating(kind):
+        single = kind.bit_width <= 32
+        return lambda value: None if value is None else java_double(float(value), single=single)  # type: ignore[arg-type]
+    if pa.types.is_nested(kind):
+        plain = _nested(kind)
+        return lambda value: None if value is None else json.dumps(plain(value), ensure_ascii=False)
+    return _plain
+
+
+def _plain(value: object) -> str | None:
+    match value:
+        case None:
+            return None
+        case bool():
+            return "true" if value else "false"
+        case decimal.Decimal():
+            return format(value, "f")
+        case bytes():
+            try:
+                return value.decode("utf-8")
+            except UnicodeDecodeError:
+                return f"x'{value.hex()}'"
+        case date() | time():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _timestamps(field: pa.Field) -> Render:
+    metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    found = _PRECISION.search(metadata.get("type", ""))
+    digits = int(found[1]) if found else _DIGITS[field.type.unit]
+    zone = ZoneInfo(metadata["zone"]) if metadata.get("zone") else None
+
+    def render(value: object) -> str | None:
+        if value is None:
+            return None
+        stamp, nanoseconds = _moment(value, field.type.unit)
+        if zone is not None:
+            stamp = stamp.replace(tzinfo=ZoneInfo("UTC")).astimezone(zone)
+        fraction = f".{nanoseconds:09d}"[: digits + 1] if digits else ""
+        return f"{stamp:%Y-%m-%d %H:%M:%S}{fraction}"
+
+    return render
+
+
+def _moment(value: object, unit: str) -> tuple[datetime, int]:
+    """Whole seconds and nanoseconds of a value cast to an integer of `unit`s since the epoch."""
+    per_second = 10 ** _DIGITS[unit]
+    seconds, rest = divmod(int(value), per_second)  # type: ignore[call-overload]
+    return datetime(1970, 1, 1) + timedelta(seconds=seconds), rest * (10**9 // per_second)
+
+
+def _nested(kind: pa.DataType) -> Callable[[object], object]:
+    """A value as JSON would have it; scalars that JSON has no form for become their text."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        inner = _nested(kind.value_type)
+        return lambda value: None if value is None else [inner(item) for item in value]  # type: ignore[attr-defined]
+    if pa.types.is_map(kind):
+        key, item = _nested(kind.key_type), _nested(kind.item_type)
+        return lambda value: None if value is None else {_key(key(k)): item(v) for k, v in value}  # type: ignore[attr-defined]
+    if pa.types.is_struct(kind):
+        fields = {kind.field(i).name: _nested(kind.field(i).type) for i in range(kind.num_fields)}
+        return lambda value: None if value is None else {name: fields[name](value[name]) for name in fields}  # type: ignore[index]
+    if pa.types.is_timestamp(kind):
+        return lambda value: None if value is None else str(value)
+    return lambda value: value if value is None or isinstance(value, bool | int | str) else _json_scalar(value)
+
+
+def _key(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _json_scalar(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return _plain(value)
+
+
+def java_double(value: float, *, single: bool = False) -> str:
+    """A float as Java's Double.toString (Float.toString) prints it."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0:
+        return "-0.0" if math.copysign(1, value) < 0 else "0.0"
+    shortest = _shortest_single(value) if single else repr(value)
+    digits, exponent = _digits(shortest)
+    sign = "-" if value < 0 else ""
+    if -3 <= exponent < 7:
+        if exponent < 0:
+            return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
+        whole = digits[: exponent + 1].ljust(exponent + 1, "0")
+        return f"{sign}{whole}.{digits[exponent + 1 :] or '0'}"
+    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{exponent}"
+
+
+def _digits(text: str) -> tuple[str, int]:
+    """Significant digits, and the power of ten of the first one."""
+    number = decimal.Decimal(text).normalize()
+    return "".join(str(digit) for digit in number.as_tuple().digits), number.adjusted()
+
+
+def _shortest_single(value: float) -> str:
+    """The shortest decimal that reads back as the same 32-bit float."""
+    single = pa.scalar(value, pa.float32())
+    for precision in range(1, 10):
+        text = f"{value:.{precision}g}"
+        if pa.scalar(float(text), pa.float32()) == single:
+            return text
+    return repr(value)
+
+
+_WIRE: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
+    (pa.types.is_boolean, "boolean"),
+    (pa.types.is_int8, "tinyint"),
+    (pa.types.is_int16, "smallint"),
+    (pa.types.is_int32, "int"),
+    (pa.types.is_int64, "bigint"),
+    (pa.types.is_float32, "float"),
+    (pa.types.is_float64, "double"),
+    (pa.types.is_decimal, "decimal"),
+    (pa.types.is_date, "date"),
+    (pa.types.is_timestamp, "timestamp"),
+    (pa.types.is_binary, "binary"),
+    (pa.types.is_large_binary, "binary"),
+    (pa.types.is_fixed_size_binary, "binary"),
+    (pa.types.is_map, "map"),
+    (pa.types.is_struct, "struct"),
+    (pa.types.is_list, "array"),
+    (pa.types.is_large_list, "array"),
+)
