@@ -43,7 +43,11 @@ def main() -> int:
     parser.add_argument("--spec", type=Path, required=True, help="JSON file the ECM wrote: what to open, and where")
     folder: Path = parser.parse_args().spec.parent
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s - %(message)s")
-    return asyncio.run(Connection(folder, json.loads((folder / "spec.json").read_text())).run())
+    return asyncio.run(_run(folder))
+
+
+async def _run(folder: Path) -> int:
+    return await Connection(folder, json.loads((folder / "spec.json").read_text())).run()
 
 
 class Connection:
@@ -104,6 +108,8 @@ class Connection:
         reporting = asyncio.create_task(self._report(servicer))
         await asyncio.wait({stopping, dying, reporting}, return_when=asyncio.FIRST_COMPLETED)
         died = dying.done() and not stopping.done()
+        if reporting.done():
+            reporting.result()  # it ends only when nobody needs this engine any more, or because it is broken
         if servicer.running is not None and not servicer.running.done():
             if not died and servicer.task is not None:
                 await engine.cancel(servicer.task)

@@ -60,7 +60,7 @@ async def run_job(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> No
                 parts.grants.forget(ref)
                 return
             log.warning("job %s: %s", job.job_id, error)
-        except Unavailable as error:
+        except HeadgateError as error:
             log.warning("job %s waits: %s", job.job_id, error)
         await asyncio.sleep(AGAIN_SECONDS)
         job = (await _find(job, parts)) or job
