@@ -1,0 +1,229 @@
+"""Flink as an engine: one JVM with a MiniCluster, driven through py4j for SQL and through REST for jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from py4j.java_gateway import GatewayParameters, JavaGateway
+
+from commons.process.errors import Unavailable
+from protocol import codes
+from services.engineconn.engine import Engine, EngineSpec, Event, LogLine, Progress, Task, TaskEnded
+from services.engineconn.flink import files, launch
+from services.engineconn.flink.rest import Rest, fraction
+from services.engineconn.flink.script import Script
+from services.engineconn.flink.session import Session
+
+# a dead JVM would otherwise print a traceback for every Java object that is let go
+logging.getLogger("py4j").setLevel(logging.CRITICAL)
+
+START_SECONDS = 120.0
+POLL_SECONDS = 0.2
+QUEUED_EVENTS = 16
+_LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ([A-Z]+) (.*)$")
+_LEVELS = {"WARN": "WARN", "ERROR": "ERROR", "FATAL": "ERROR"}
+
+
+def create() -> Engine:
+    return Flink()
+
+
+class Flink:
+    """Opened once; a session for each task."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+        self._gateway: JavaGateway | None = None
+        self._rest: Rest | None = None
+        self._cluster: Any = None
+        self._script: Script | None = None
+        self._cancelled: set[tuple[int, int]] = set()
+        self._thread = ThreadPoolExecutor(1, "flink")
+
+    async def open(self, spec: EngineSpec, workdir: Path, say: Callable[[str], None]) -> None:
+        found = await files.find(spec, say)
+        self._workdir = workdir
+        for name in ("tmp", "upload", "web"):
+            (workdir / name).mkdir(exist_ok=True)
+        spec.workspace.mkdir(parents=True, exist_ok=True)
+        (workdir / "log4j.properties").write_text(launch.LOG4J)
+        say("Starting Flink's JVM")
+        try:
+            port, token = await asyncio.wait_for(self._start(spec, found, workdir), START_SECONDS)
+            say("Starting Flink's cluster")
+            rest_port = _free_port()
+            self._settings = launch.session(rest_port, spec.settings.get("runtime_mode", ""))
+            self._rest = Rest(f"http://{launch.HOST}:{rest_port}")
+            configuration = launch.cluster(workdir, rest_port)
+            await self._blocking(lambda: self._connect(port, token, configuration))
+            await asyncio.wait_for(self._slots(), START_SECONDS)
+        except (TimeoutError, OSError) as error:
+            last = _last_line(workdir / "flink.err")
+            await self.close()
+            what = f"Flink did not start: {last or type(error).__name__}"
+            raise Unavailable(codes.ENGINE_START_FAILED, what) from None
+
+    async def run(self, task: Task) -> AsyncIterator[Event]:
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[Event] = asyncio.Queue(QUEUED_EVENTS)
+
+        def say(event: Event) -> None:  # waits when the reader is behind: memory stays bounded
+            asyncio.run_coroutine_threadsafe(events.put(event), loop).result()
+
+        settings = {**self._settings, **task.configuration}
+        assert self._gateway is not None
+        gateway = self._gateway
+        script = self._script = Script(task, lambda: Session(gateway, settings), say)
+        script.cancelled = (task.job_id, task.attempt) in self._cancelled
+        helpers = [asyncio.create_task(self._progress(script, events)), asyncio.create_task(self._log(events))]
+
+        async def work() -> None:
+            try:
+                ended = await self._blocking(script.run)
+            finally:
+                for helper in helpers:
+                    helper.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await helper
+            await events.put(ended)
+
+        working = asyncio.create_task(work())
+        try:
+            while True:
+                getting = asyncio.ensure_future(events.get())
+                await asyncio.wait({getting, working}, return_when=asyncio.FIRST_COMPLETED)
+                if not getting.done() and working.done() and events.empty():
+                    getting.cancel()
+                    working.result()  # raises what went wrong
+                    return
+                event = await getting
+                yield event
+                if isinstance(event, TaskEnded):
+                    return
+        finally:
+            self._script = None
+            self._cancelled.discard((task.job_id, task.attempt))
+            working.cancel()
+
+    async def cancel(self, task: Task) -> None:
+        script = self._script
+        self._cancelled.add((task.job_id, task.attempt))
+        if script is None or (script.task.job_id, script.task.attempt) != (task.job_id, task.attempt):
+            return
+        script.cancelled = True
+        # the job may only now be on its way to Flink: asked again until the statement ends
+        until = time.monotonic() + 5.0
+        while self._script is script and time.monotonic() < until:
+            if script.job_id and self._rest is not None:
+                await self._rest.cancel(script.job_id)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def died(self) -> str:
+        assert self._process is not None
+        code = await self._process.wait()
+        return f"Flink's JVM ended with code {code}: {_last_line(self._workdir / 'flink.err')}".rstrip(": ")
+
+    async def close(self) -> None:
+        if self._rest is not None:
+            await self._rest.close()
+        process = self._process
+        if process is not None and process.returncode is None:
+            assert process.stdin is not None
+            process.stdin.close()  # its gateway ends with its standard input
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 2.0)
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _start(self, spec: EngineSpec, found: files.Files, workdir: Path) -> tuple[int, str]:
+        """Start the JVM: the port and the token of its gateway, which it prints first."""
+        with (workdir / "flink.err").open("ab") as errors:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *launch.argv(spec, found, workdir), cwd=spec.workspace, env=launch.environment(found, os.environ),
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
+        assert process.stdout is not None
+        port, token = await process.stdout.readline(), await process.stdout.readline()
+        if not token:
+            raise OSError("the JVM ended")
+        return int(port), token.decode().strip()
+
+    def _connect(self, port: int, token: str, configuration: dict[str, str]) -> None:
+        parameters = GatewayParameters(port=port, auth_token=token, auto_convert=True)
+        self._gateway = JavaGateway(gateway_parameters=parameters)
+        flink = self._gateway.jvm.org.apache.flink
+        java = flink.configuration.Configuration()
+        for key, value in configuration.items():
+            java.setString(key, value)
+        builder = flink.runtime.minicluster.MiniClusterConfiguration.Builder().setConfiguration(java)
+        built = builder.setNumTaskManagers(1).setNumSlotsPerTaskManager(launch.SLOTS).build()
+        self._cluster = flink.runtime.minicluster.MiniCluster(built)
+        self._cluster.start()
+
+    async def _slots(self) -> None:
+        assert self._rest is not None
+        while await self._rest.slots() < launch.SLOTS:
+            await asyncio.sleep(0.02)
+
+    async def _progress(self, script: Script, events: asyncio.Queue[Event]) -> None:
+        """Flink's own vertices, over all statements; never falling, since statements only go forward."""
+        highest = 0.0
+        assert self._rest is not None
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            vertices = await self._rest.vertices(script.job_id) if script.job_id else None
+            now = (script.statement + (fraction(vertices) if vertices else 0.0)) / script.statements
+            highest = max(highest, min(now, 0.99))
+            await events.put(Progress(round(highest, 4), vertices or ()))
+
+    async def _log(self, events: asyncio.Queue[Event]) -> None:
+        """Flink's lines from now on; the engine runs one task at a time, so they are this task's."""
+        path = self._workdir / "flink.log"
+        level, at_ms, rest = "INFO", None, b""
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            last = False
+            while True:
+                *lines, rest = (rest + file.read(1 << 16)).split(b"\n")
+                for raw in lines:
+                    text = raw.decode("utf-8", "replace")
+                    if found := _LOG_LINE.match(text):
+                        level, text = _LEVELS.get(found[2], "INFO"), found[3]
+                        at_ms = int(datetime.fromisoformat(found[1]).timestamp() * 1000)
+                    await events.put(LogLine(level, text, at_ms))
+                if last:
+                    return
+                try:
+                    await asyncio.sleep(POLL_SECONDS)
+                except asyncio.CancelledError:
+                    last = True  # what Flink wrote last still belongs to the task
+
+    async def _blocking(self, call: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((launch.HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][:300] if lines else ""

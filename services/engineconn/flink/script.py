@@ -1,0 +1,184 @@
+"""Runs a script on a session: checked whole first, then statement by statement. Blocking; tells through `say`."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from protocol import codes
+from services.engineconn.engine import (
+    Event,
+    LogLine,
+    Outcome,
+    ResultOpened,
+    Rows,
+    StatementEnded,
+    StatementStarted,
+    Task,
+    TaskEnded,
+)
+from services.engineconn.flink import arrow
+from services.engineconn.flink.session import Meaning, Session, SqlError
+from services.engineconn.flink.sql import Statement, split
+
+SHOWN = 100
+SHOW_ROWS = 1000
+
+
+@dataclass(slots=True)
+class Script:
+    """One task. `session()` opens a fresh session; `job_id` is the Flink job that runs now, or ran last."""
+
+    task: Task
+    session: Callable[[], Session]
+    say: Callable[[Event], None]
+    cancelled: bool = False
+    job_id: str = ""
+    statement: int = 0
+    statements: int = 1
+    _only_adds: dict[int, bool] = field(default_factory=dict)
+
+    def run(self) -> TaskEnded:
+        """How the task ended; the user's errors are told, never raised."""
+        statements = split(self.task.code)
+        self.statements = max(1, len(statements))
+        if not statements:
+            return TaskEnded(Outcome.FAILED, codes.STATEMENT_INVALID, "the script has no statement, only comments")
+        current = statements[0]
+        try:
+            current, error = self._check(statements)
+            if error is not None:
+                return self._failed(current, error, codes.STATEMENT_INVALID)
+            session = self.session()
+            for current in statements:
+                self.statement = current.number - 1
+                if self.cancelled:
+                    return self._killed()
+                self._one(session, current)
+        except SqlError as failure:
+            self.say(StatementEnded(current.number - 1, Outcome.CANCELLED if self.cancelled else Outcome.FAILED))
+            return self._killed() if self.cancelled else self._failed(current, failure, codes.STATEMENT_FAILED)
+        return self._killed() if self.cancelled else TaskEnded(Outcome.SUCCEED)
+
+    def _check(self, statements: list[Statement]) -> tuple[Statement, SqlError | None]:
+        """The first statement that cannot work, and why; nothing with an effect has run then."""
+        scratch = self.session()
+        for current in statements:
+            text = current.for_flink()
+            try:
+                parsed = scratch.parse(text)
+                if parsed.meaning is Meaning.SET:
+                    scratch.set(parsed)
+                elif parsed.meaning is Meaning.RESET:
+                    scratch.reset(parsed)
+                elif parsed.meaning is Meaning.SESSION:
+                    scratch.change(text)
+                else:
+                    only_adds = scratch.rehearse(text, parsed)
+                    if only_adds is not None:
+                        self._only_adds[current.number] = only_adds
+            except SqlError as error:
+                return current, error
+        self._log(f"{len(statements)} statement(s) checked")
+        return statements[0], None
+
+    def _one(self, session: Session, current: Statement) -> None:
+        text = current.for_flink()
+        parsed = session.parse(text)
+        began = time.monotonic()
+        job_id = ""
+        if parsed.meaning in (Meaning.QUERY, Meaning.MODIFY):
+            job_id = _job_id(self.task, current.number)
+            session.name_job(job_id, f"job {self.task.job_id}, statement {current.number}")
+        self.say(StatementStarted(current.number - 1, self.statements, current.text, job_id))
+        self._log(f"Statement {current.number} of {self.statements}: {' '.join(current.text.split())[:SHOWN]}")
+        self.job_id = job_id
+        done = self._perform(session, current, text, parsed)
+        if self.cancelled:
+            raise SqlError("cancelled", "")
+        self._log(f"Statement {current.number} done in {time.monotonic() - began:.2f} s{done}")
+        self.say(StatementEnded(current.number - 1, Outcome.SUCCEED))
+
+    def _perform(self, session: Session, current: Statement, text: str, parsed: Any) -> str:
+        match parsed.meaning:
+            case Meaning.SET:
+                for line in session.set(parsed).splitlines():
+                    self._log(line)
+            case Meaning.RESET:
+                session.reset(parsed)
+            case Meaning.SESSION:
+                session.change(text)
+            case Meaning.SHOW:
+                return f", {self._show(session, current, session.execute(text))} row(s)"
+            case Meaning.QUERY:
+                return f", {self._query(session, current, text)} row(s)"
+            case Meaning.MODIFY:
+                result = session.execute(text)
+                session._try(getattr(result, "await"))
+        return ""
+
+    def _query(self, session: Session, current: Statement, text: str) -> int:
+        query = arrow.prepare(session, text, only_adds=self._only_adds.get(current.number, True))
+        for name in query.as_text:
+            self._log(f"Column {name} has a type that Arrow lacks: it comes as text")
+        self.say(ResultOpened(current.number - 1, query.schema))
+        count = 0
+        for batch in arrow.batches(session, query, lambda: self.cancelled):
+            count += batch.num_rows
+            self.say(Rows(batch))
+        return count
+
+    def _show(self, session: Session, current: Statement, result: Any) -> int:
+        resolved = result.getResolvedSchema()
+        kinds = [
+            str(resolved.getColumn(i).get().getDataType().getLogicalType()) for i in range(resolved.getColumnCount())
+        ]
+        names = [str(name) for name in resolved.getColumnNames()]
+        schema = pa.schema([(name, _show_type(kind)) for name, kind in zip(names, kinds, strict=True)])
+        self.say(ResultOpened(current.number - 1, schema))
+        rows = list(session.rows(result))
+        for start in range(0, len(rows), SHOW_ROWS):
+            columns = [
+                pa.array(
+                    [_show_value(row[i], schema.field(i).type) for row in rows[start : start + SHOW_ROWS]],
+                    schema.field(i).type,
+                )
+                for i in range(len(names))
+            ]
+            self.say(Rows(pa.RecordBatch.from_arrays(columns, schema=schema)))
+        return len(rows)
+
+    def _failed(self, at: Statement, error: SqlError, code: int) -> TaskEnded:
+        for line in error.stack.splitlines():
+            self.say(LogLine("ERROR", line))
+        message, line_number, column = at.placed(error.message)
+        where = f"statement {at.number} (line {line_number}, column {column})"
+        return TaskEnded(Outcome.FAILED, code, f"{where}: {message}")
+
+    def _killed(self) -> TaskEnded:
+        return TaskEnded(Outcome.CANCELLED, codes.KILLED, "the job was killed")
+
+    def _log(self, text: str) -> None:
+        self.say(LogLine("INFO", text))
+
+
+def _job_id(task: Task, number: int) -> str:
+    """32 hex digits that the same statement of the same attempt always has."""
+    return hashlib.md5(f"{task.job_id}:{task.attempt}:{number}".encode(), usedforsecurity=False).hexdigest()
+
+
+def _show_type(kind: str) -> pa.DataType:
+    if kind.startswith("BOOLEAN"):
+        return pa.bool_()
+    return pa.int64() if kind.startswith(("INT", "BIGINT")) else pa.string()
+
+
+def _show_value(value: object, kind: pa.DataType) -> object:
+    if value is None or isinstance(value, bool) or kind == pa.int64():
+        return value
+    return str(value)

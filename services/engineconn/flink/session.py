@@ -1,0 +1,220 @@
+"""One job's SQL session in the Flink JVM, through py4j. Blocking: used from one thread of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from py4j.java_gateway import JavaGateway, is_instance_of
+from py4j.protocol import Py4JError, Py4JJavaError
+
+from commons.process.errors import HeadgateError
+from protocol import codes
+
+MODE = "execution.runtime-mode"
+JOB_ID = "$internal.pipeline.job-id"
+_OPERATIONS = "org.apache.flink.table.operations."
+_CHANGELOG = re.compile(r"changelogMode=\[([A-Z,]+)\]")
+
+
+class Meaning(Enum):
+    """What Flink's parser says a statement is, as far as it matters here."""
+
+    SET = auto()
+    RESET = auto()
+    SESSION = auto()
+    """Changes the session alone: USE, DDL in its own catalogs, ADD JAR, LOAD MODULE …"""
+    QUERY = auto()
+    MODIFY = auto()
+    """Writes: INSERT, statement sets, CREATE TABLE AS, DELETE …"""
+    SHOW = auto()
+    """Gives rows without running a job: SHOW, DESCRIBE, EXPLAIN …"""
+
+
+class SqlError(HeadgateError):
+    """What Flink has against a statement: its root cause in `message`, the Java stack in `stack`."""
+
+    http_status = 400
+    grpc_status = "INVALID_ARGUMENT"
+
+    def __init__(self, message: str, stack: str) -> None:
+        super().__init__(codes.STATEMENT_FAILED, message)
+        self.stack = stack
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A statement as Flink's parser understood it; `operation` is the JVM's object."""
+
+    meaning: Meaning
+    operation: Any
+
+
+class Session:
+    """A fresh TableEnvironment. `settings` are applied as SET would."""
+
+    def __init__(self, gateway: JavaGateway, settings: Mapping[str, str]) -> None:
+        self.jvm = gateway.jvm
+        self._gateway = gateway
+        self._settings = dict(settings)
+        self._history: list[str] = []
+        self.env = self._environment()
+
+    @property
+    def streaming(self) -> bool:
+        mode = self.env.getConfig().getConfiguration().getString(MODE, "STREAMING")
+        return str(mode).upper() != "BATCH"
+
+    def parse(self, text: str) -> Parsed:
+        """Raises SqlError."""
+        with_flink = self._try(lambda: self.env.getParser().parse(text))
+        operation = with_flink.get(0)
+        return Parsed(self._meaning(operation), operation)
+
+    def set(self, parsed: Parsed) -> str:
+        """Apply a SET; a SET without a key gives all settings as text, for the log."""
+        key, value = parsed.operation.getKey(), parsed.operation.getValue()
+        if not key.isPresent():
+            return "\n".join(f"'{name}' = '{text}'" for name, text in sorted(self._settings.items()))
+        self.put(str(key.get()), str(value.get()))
+        return ""
+
+    def put(self, key: str, value: str) -> None:
+        """Set one setting. Another runtime mode takes a new environment, in which the session's DDL runs again."""
+        self._settings[key] = value
+        if key == MODE:
+            self._again()
+        else:
+            self._try(lambda: self.env.getConfig().set(key, value))
+
+    def reset(self, parsed: Parsed) -> None:
+        key = parsed.operation.getKey()
+        fixed = ("execution.target", "rest.address", "rest.port")
+        names = [str(key.get())] if key.isPresent() else [name for name in self._settings if name not in fixed]
+        for name in names:
+            self._settings.pop(name, None)
+        self._again()
+
+    def execute(self, text: str) -> Any:
+        """Run a statement and return Flink's TableResult. Raises SqlError."""
+        return self._try(lambda: self.env.executeSql(text))
+
+    def change(self, text: str) -> Any:
+        """Run a statement that changes the session, and remember it."""
+        result = self.execute(text)
+        self._history.append(text)
+        return result
+
+    def rehearse(self, text: str, parsed: Parsed) -> bool | None:
+        """Check a statement without running it. Of a query: whether its rows are only ever added."""
+        name = parsed.operation.getClass().getSimpleName()
+        if name == "CreateTableASOperation":
+            self._try(lambda: self.env.executeInternal(parsed.operation.getCreateTableOperation()))
+        elif parsed.meaning is Meaning.MODIFY and name not in (
+            "PlannerCallProcedureOperation",
+            "TruncateTableOperation",
+        ):
+            self.execute(f"EXPLAIN {re.sub(r'^EXECUTE(?=\s)', '', text, flags=re.I)}")
+        elif parsed.meaning is Meaning.QUERY:
+            return self.only_adds(text)
+        return None
+
+    def only_adds(self, text: str) -> bool:
+        """Whether a query's rows are only ever added; an updating one says how each row changes what was said before."""
+        if not self.streaming:
+            self.execute(f"EXPLAIN {text}")
+            return True
+        plan = str(next(self.rows(self.execute(f"EXPLAIN CHANGELOG_MODE {text}")))[0])
+        found = _CHANGELOG.search(plan.partition("== Optimized Physical Plan ==")[2])
+        return found is None or found[1] == "I"
+
+    def name_job(self, job_id: str, name: str) -> None:
+        """The id and name of the next Flink job of this session."""
+        self.env.getConfig().set(JOB_ID, job_id)
+        if "pipeline.name" not in self._settings:
+            self.env.getConfig().set("pipeline.name", name)
+
+    def rows(self, result: Any) -> Iterator[list[object]]:
+        """The rows of a small result, cell by cell."""
+        width = result.getResolvedSchema().getColumnCount()
+        rows = result.collect()
+        try:
+            while rows.hasNext():
+                row = rows.next()
+                yield [row.getField(index) for index in range(width)]
+        finally:
+            rows.close()
+
+    def _try(self, call: Any) -> Any:
+        try:
+            return call()
+        except Py4JJavaError as error:
+            raise from_java(error) from None
+        except Py4JError as error:
+            raise SqlError(f"Flink's JVM does not answer: {error}", "") from None
+
+    def _again(self) -> None:
+        self.env = self._environment()
+        for text in self._history:
+            self.execute(text)
+
+    def _environment(self) -> Any:
+        flink = self.jvm.org.apache.flink
+        configuration = flink.configuration.Configuration()
+        for key, value in self._settings.items():
+            configuration.setString(key, value)
+        settings = flink.table.api.EnvironmentSettings.newInstance().withConfiguration(configuration).build()
+        return self._try(lambda: flink.table.api.TableEnvironment.create(settings))
+
+    def _meaning(self, operation: Any) -> Meaning:
+        name = str(operation.getClass().getSimpleName())
+        if name in ("SetOperation", "ResetOperation"):
+            return Meaning.SET if name == "SetOperation" else Meaning.RESET
+        for kind, meaning in (
+            ("ModifyOperation", Meaning.MODIFY),
+            ("StatementSetOperation", Meaning.MODIFY),
+            ("QueryOperation", Meaning.QUERY),
+            ("ShowOperation", Meaning.SHOW),
+            ("ExplainOperation", Meaning.SHOW),
+        ):
+            if is_instance_of(self._gateway, operation, _OPERATIONS + kind):
+                return meaning
+        if name.startswith(("Describe", "Show")):
+            return Meaning.SHOW
+        if name in (
+            "TruncateTableOperation",
+            "AnalyzeTableOperation",
+            "PlannerCallProcedureOperation",
+            "ExecutePlanOperation",
+        ):
+            return Meaning.MODIFY
+        return Meaning.SESSION
+
+
+def from_java(error: Py4JJavaError) -> SqlError:
+    """The root cause of a Java exception, in one line that users can read; the stack beside it."""
+    messages: list[str] = []
+    cause = error.java_exception
+    while cause is not None and len(messages) < 20:
+        text = cause.getMessage()
+        name = str(cause.getClass().getSimpleName())
+        messages.append(f"{name}: {text}" if text and name not in _PLAIN else (text or name))
+        cause = cause.getCause()
+    try:
+        stack = str(error)
+    except Py4JError:
+        stack = ""
+    best = next((text for text in messages if "line " in text and "column" in text), messages[-1])
+    return SqlError(" ".join(best.split())[:900], stack)
+
+
+_PLAIN = (
+    "ValidationException",
+    "SqlParserException",
+    "SqlParserEOFException",
+    "TableException",
+    "CalciteContextException",
+)
