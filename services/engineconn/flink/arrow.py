@@ -41,7 +41,6 @@ def prepare(session: Session, text: str, *, only_adds: bool) -> Query:
     types = [str(c.getDataType().getLogicalType().asSummaryString()) for c in columns]
     if as_text:
         api = session.jvm.org.apache.flink.table.api
-        chosen = session.jvm.java.util.ArrayList()
         array = session._gateway.new_array(session.jvm.org.apache.flink.table.expressions.Expression, len(columns))
         for index, column in enumerate(columns):
             plain = getattr(api.Expressions, "$")(column.getName())
@@ -50,7 +49,6 @@ def prepare(session: Session, text: str, *, only_adds: bool) -> Query:
             array[index] = (
                 plain.cast(api.DataTypes.STRING()).__getattr__("as")(name, empty) if name in as_text else plain
             )
-        del chosen
         table = session._try(lambda: table.select(array))
     schema = _schema(session, table, types)
     if not only_adds:
@@ -95,7 +93,7 @@ class _Chunks(io.RawIOBase):
 
 
 class _Streaming:
-    """Rows one by one into Flink's Arrow writer; a batch is closed by count, or by time while the next row is awaited."""
+    """Rows one by one into Flink's Arrow writer; a batch is closed by count or by time."""
 
     def __init__(self, session: Session, query: Query) -> None:
         self._session = session
@@ -166,8 +164,14 @@ def _schema(session: Session, table: Any, types: list[str]) -> pa.Schema:
     """The Arrow schema Flink will use, each field marked with Flink's type and, for an instant, the session's zone."""
     runtime = session.jvm.org.apache.flink.table.runtime.arrow.ArrowUtils
     row_type = table.getResolvedSchema().toSourceRowDataType().getLogicalType()
-    java = runtime.toArrowSchema(row_type)
-    plain = pa.ipc.read_schema(pa.py_buffer(bytes(java.serializeAsMessage())))
+    allocator = runtime.getRootAllocator().newChildAllocator("headgate-schema", 0, 2**62)
+    shaded = session.jvm.org.apache.flink.api.python.shaded.org.apache.arrow
+    root = shaded.vector.VectorSchemaRoot.create(runtime.toArrowSchema(row_type), allocator)
+    written = session.jvm.java.io.ByteArrayOutputStream()
+    shaded.vector.ipc.ArrowStreamWriter(root, None, written).start()
+    plain = pa.ipc.open_stream(bytes(written.toByteArray())).schema
+    root.close()
+    allocator.close()
     zone = str(session.env.getConfig().getLocalTimeZone().getId())
     fields = []
     for field, kind in zip(plain, types, strict=True):

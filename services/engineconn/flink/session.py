@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from py4j.java_gateway import JavaGateway, is_instance_of
+from py4j.java_gateway import JavaGateway
 from py4j.protocol import Py4JError, Py4JJavaError
 
 from commons.process.errors import HeadgateError
@@ -17,6 +17,14 @@ from protocol import codes
 MODE = "execution.runtime-mode"
 JOB_ID = "$internal.pipeline.job-id"
 _OPERATIONS = "org.apache.flink.table.operations."
+_EXECUTE = re.compile(r"^EXECUTE\s+", re.I)
+_RUN_ONLY = (
+    "TruncateTableOperation",
+    "AnalyzeTableOperation",
+    "PlannerCallProcedureOperation",
+    "ExecutePlanOperation",
+)
+"""Operations that write and that EXPLAIN does not take."""
 _CHANGELOG = re.compile(r"changelogMode=\[([A-Z,]+)\]")
 
 
@@ -113,11 +121,8 @@ class Session:
         name = parsed.operation.getClass().getSimpleName()
         if name == "CreateTableASOperation":
             self._try(lambda: self.env.executeInternal(parsed.operation.getCreateTableOperation()))
-        elif parsed.meaning is Meaning.MODIFY and name not in (
-            "PlannerCallProcedureOperation",
-            "TruncateTableOperation",
-        ):
-            self.execute(f"EXPLAIN {re.sub(r'^EXECUTE(?=\s)', '', text, flags=re.I)}")
+        elif parsed.meaning is Meaning.MODIFY and name not in _RUN_ONLY:
+            self.execute("EXPLAIN " + _EXECUTE.sub("", text))
         elif parsed.meaning is Meaning.QUERY:
             return self.only_adds(text)
         return None
@@ -173,6 +178,7 @@ class Session:
         name = str(operation.getClass().getSimpleName())
         if name in ("SetOperation", "ResetOperation"):
             return Meaning.SET if name == "SetOperation" else Meaning.RESET
+        types = self.jvm.org.apache.flink.api.python.shaded.py4j.reflection.TypeUtil
         for kind, meaning in (
             ("ModifyOperation", Meaning.MODIFY),
             ("StatementSetOperation", Meaning.MODIFY),
@@ -180,16 +186,11 @@ class Session:
             ("ShowOperation", Meaning.SHOW),
             ("ExplainOperation", Meaning.SHOW),
         ):
-            if is_instance_of(self._gateway, operation, _OPERATIONS + kind):
+            if types.isInstanceOf(_OPERATIONS + kind, operation):
                 return meaning
         if name.startswith(("Describe", "Show")):
             return Meaning.SHOW
-        if name in (
-            "TruncateTableOperation",
-            "AnalyzeTableOperation",
-            "PlannerCallProcedureOperation",
-            "ExecutePlanOperation",
-        ):
+        if name in _RUN_ONLY:
             return Meaning.MODIFY
         return Meaning.SESSION
 

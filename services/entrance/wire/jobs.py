@@ -91,7 +91,7 @@ def _creator(user_creator: str, user: str) -> str:
     if not dash or not exec_id.NAME.match(creator):
         raise Invalid(
             codes.USER_CREATOR_INVALID,
-            f"labels.userCreator must be <user>-<creator>, the creator at most {exec_id.LONGEST_NAME} letters, digits, _, .",
+            f"labels.userCreator must be <user>-<creator>, each at most {exec_id.LONGEST_NAME} of letters, digits, _ .",
             field="labels.userCreator",
         )
     if named != user:
