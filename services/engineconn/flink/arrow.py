@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +17,9 @@ from services.engineconn.flink.session import Session
 BATCH_ROWS = 5_000
 FLUSH_SECONDS = 1.0
 OP = pa.field("op", pa.string())
-_AS_TEXT = (
-    "CHAR", "BINARY", "TIME_WITHOUT_TIME_ZONE", "TIMESTAMP_WITH_TIME_ZONE", "INTERVAL_YEAR_MONTH", "INTERVAL_DAY_TIME",
-    "MULTISET", "RAW", "NULL", "SYMBOL", "UNRESOLVED", "DISTINCT_TYPE", "STRUCTURED_TYPE",
-)  # fmt: skip
+_CHAR = re.compile(r"\bCHAR\(\d+\)")
+_BINARY = re.compile(r"\bBINARY\(\d+\)")
+_LACKING = re.compile(r"\b(MULTISET|RAW|INTERVAL)\b|WITH TIME ZONE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,12 @@ class Query:
 
 def prepare(session: Session, text: str, *, only_adds: bool) -> Query:
     """Plan a query's result. Raises SqlError."""
-    table = session._try(lambda: session.env.sqlQuery(text))
+    table = session.call(lambda: session.env.sqlQuery(text))
     columns = [table.getResolvedSchema().getColumn(i).get() for i in range(table.getResolvedSchema().getColumnCount())]
-    as_text = tuple(str(c.getName()) for c in columns if _needs_text(c.getDataType().getLogicalType()))
+    as_text = tuple(str(c.getName()) for c in columns if _LACKING.search(_type(c)))
     types = [str(c.getDataType().getLogicalType().asSummaryString()) for c in columns]
-    if as_text:
-        api = session.jvm.org.apache.flink.table.api
-        array = session._gateway.new_array(session.jvm.org.apache.flink.table.expressions.Expression, len(columns))
-        for index, column in enumerate(columns):
-            plain = getattr(api.Expressions, "$")(column.getName())
-            name = str(column.getName())
-            empty = session._gateway.new_array(session.jvm.java.lang.String, 0)
-            array[index] = (
-                plain.cast(api.DataTypes.STRING()).__getattr__("as")(name, empty) if name in as_text else plain
-            )
-        table = session._try(lambda: table.select(array))
+    if any(_type(c) != _plain_type(c) for c in columns):
+        table = session.call(lambda: table.select(_casts(session, columns)))
     schema = _schema(session, table, types)
     if not only_adds:
         schema = schema.insert(0, OP)
@@ -60,7 +51,7 @@ def batches(session: Session, query: Query, cancelled: Callable[[], bool]) -> It
     """Run the query and give its rows as they come."""
     if not session.streaming:
         arrow = session.jvm.org.apache.flink.table.runtime.arrow.ArrowUtils
-        chunks = session._try(lambda: arrow.collectAsPandasDataFrame(query.table, BATCH_ROWS))
+        chunks = session.call(lambda: arrow.collectAsPandasDataFrame(query.table, BATCH_ROWS))
         stream = io.BufferedReader(_Chunks(session, chunks))
         if not stream.peek(1):
             return
@@ -84,9 +75,9 @@ class _Chunks(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self._rest:
-            if not self._session._try(self._chunks.hasNext):
+            if not self._session.call(self._chunks.hasNext):
                 return 0
-            self._rest = bytes(self._session._try(self._chunks.next))
+            self._rest = bytes(self._session.call(self._chunks.next))
         size = min(len(buffer), len(self._rest))
         buffer[:size], self._rest = self._rest[:size], self._rest[size:]
         return size
@@ -114,11 +105,11 @@ class _Streaming:
     def batches(self, cancelled: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
         self._stream.start()
         self._schema_bytes = self._take()
-        result = self._session._try(self._query.table.execute)
+        result = self._session.call(self._query.table.execute)
         rows = result.collectInternal()
         flushed = time.monotonic()
         try:
-            while not cancelled() and self._session._try(rows.hasNext):
+            while not cancelled() and self._session.call(rows.hasNext):
                 row = rows.next()
                 if not self._query.only_adds:
                     self._kinds.append(str(row.getRowKind().shortString()))
@@ -152,12 +143,33 @@ class _Streaming:
         return taken
 
 
-def _needs_text(logical: Any) -> bool:
-    root = str(logical.getTypeRoot().toString())
-    if root in _AS_TEXT:
-        return True
-    children = logical.getChildren()
-    return any(_needs_text(children.get(index)) for index in range(children.size()))
+def _casts(session: Session, columns: list[Any]) -> Any:
+    """Each column as it is, or cast to the nearest type that Arrow has."""
+    api, types = session.jvm.org.apache.flink.table.api, session.jvm.org.apache.flink.table.types
+    array = session.new_array(session.jvm.org.apache.flink.table.expressions.Expression, len(columns))
+    no_names = session.new_array(session.jvm.java.lang.String, 0)
+    loader = session.jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    for index, column in enumerate(columns):
+        name, plain = str(column.getName()), _plain_type(column)
+        expression = getattr(api.Expressions, "$")(name)
+        if plain != _type(column):
+            logical = types.logical.utils.LogicalTypeParser.parse(plain, loader)
+            wanted = types.utils.TypeConversions.fromLogicalToDataType(logical)
+            expression = getattr(expression.cast(wanted), "as")(name, no_names)
+        array[index] = expression
+    return array
+
+
+def _plain_type(column: Any) -> str:
+    """The column's type with what Arrow lacks replaced: CHAR and BINARY in it, or all of it by STRING."""
+    text = _type(column)
+    if _LACKING.search(text):
+        return "STRING"
+    return _BINARY.sub("BYTES", _CHAR.sub("STRING", text))
+
+
+def _type(column: Any) -> str:
+    return str(column.getDataType().getLogicalType())
 
 
 def _schema(session: Session, table: Any, types: list[str]) -> pa.Schema:

@@ -137,6 +137,8 @@ class Flink:
     async def close(self) -> None:
         if self._rest is not None:
             await self._rest.close()
+        if self._gateway is not None:
+            self._gateway.close()
         process = self._process
         if process is not None and process.returncode is None:
             assert process.stdin is not None

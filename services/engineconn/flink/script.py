@@ -119,7 +119,7 @@ class Script:
                 return f", {self._query(session, current, text)} row(s)"
             case Meaning.MODIFY:
                 result = session.execute(text)
-                session._try(getattr(result, "await"))
+                session.call(getattr(result, "await"))
         return ""
 
     def _query(self, session: Session, current: Statement, text: str) -> int:

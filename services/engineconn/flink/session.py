@@ -78,7 +78,7 @@ class Session:
 
     def parse(self, text: str) -> Parsed:
         """Raises SqlError."""
-        with_flink = self._try(lambda: self.env.getParser().parse(text))
+        with_flink = self.call(lambda: self.env.getParser().parse(text))
         operation = with_flink.get(0)
         return Parsed(self._meaning(operation), operation)
 
@@ -96,7 +96,7 @@ class Session:
         if key == MODE:
             self._again()
         else:
-            self._try(lambda: self.env.getConfig().set(key, value))
+            self.call(lambda: self.env.getConfig().set(key, value))
 
     def reset(self, parsed: Parsed) -> None:
         key = parsed.operation.getKey()
@@ -108,7 +108,7 @@ class Session:
 
     def execute(self, text: str) -> Any:
         """Run a statement and return Flink's TableResult. Raises SqlError."""
-        return self._try(lambda: self.env.executeSql(text))
+        return self.call(lambda: self.env.executeSql(text))
 
     def change(self, text: str) -> Any:
         """Run a statement that changes the session, and remember it."""
@@ -120,7 +120,7 @@ class Session:
         """Check a statement without running it. Of a query: whether its rows are only ever added."""
         name = parsed.operation.getClass().getSimpleName()
         if name == "CreateTableASOperation":
-            self._try(lambda: self.env.executeInternal(parsed.operation.getCreateTableOperation()))
+            self.call(lambda: self.env.executeInternal(parsed.operation.getCreateTableOperation()))
         elif parsed.meaning is Meaning.MODIFY and name not in _RUN_ONLY:
             self.execute("EXPLAIN " + _EXECUTE.sub("", text))
         elif parsed.meaning is Meaning.QUERY:
@@ -153,7 +153,11 @@ class Session:
         finally:
             rows.close()
 
-    def _try(self, call: Any) -> Any:
+    def new_array(self, java_class: Any, length: int) -> Any:
+        return self._gateway.new_array(java_class, length)
+
+    def call(self, call: Any) -> Any:
+        """What the JVM answers; its exceptions become SqlErrors."""
         try:
             return call()
         except Py4JJavaError as error:
@@ -172,7 +176,7 @@ class Session:
         for key, value in self._settings.items():
             configuration.setString(key, value)
         settings = flink.table.api.EnvironmentSettings.newInstance().withConfiguration(configuration).build()
-        return self._try(lambda: flink.table.api.TableEnvironment.create(settings))
+        return self.call(lambda: flink.table.api.TableEnvironment.create(settings))
 
     def _meaning(self, operation: Any) -> Meaning:
         name = str(operation.getClass().getSimpleName())
@@ -209,7 +213,15 @@ def from_java(error: Py4JJavaError) -> SqlError:
     except Py4JError:
         stack = ""
     best = next((text for text in messages if "line " in text and "column" in text), messages[-1])
-    return SqlError(" ".join(best.split())[:900], stack)
+    return SqlError(" ".join(best.partition("Was expecting")[0].split())[:900], _without_grammar(stack))
+
+
+def _without_grammar(stack: str) -> str:
+    """The stack without the parser's lists of every token it would have taken."""
+    return "\n".join(line for line in stack.splitlines() if line.strip() and not _TOKEN_LINE.match(line))
+
+
+_TOKEN_LINE = re.compile(r"^\s+[\"<].*\.\.\.|^\s+<EOF>|^Was expecting one of:")
 
 
 _PLAIN = (
