@@ -1,4 +1,4 @@
-"""Where the service is and as whom to ask: flags, environment, the saved log-in, the service's own first credentials."""
+"""Where the service is and as whom to ask: arguments, environment, the saved log-in, the service's own home."""
 
 from __future__ import annotations
 

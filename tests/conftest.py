@@ -1,0 +1,64 @@
+"""A real service for the tests that need one: all services in one process, engines as real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from headgate import Client
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service and its first administrator."""
+
+    home: Path
+    url: str
+    user: str
+    password: str
+    token: str
+    process: subprocess.Popen[str]
+
+    def client(self) -> Client:
+        return Client(self.url, self.user, self.token)
+
+
+def start(home: Path) -> Service:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADGATE_")}
+    for name in ("HEADGATE_ENGINES_HOME", "HEADGATE_FLINK_HOME", "HEADGATE_JAVA_HOME"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    environment |= {"HEADGATE_HOME": str(home), "HEADGATE_PORT": "0", "HEADGATE_ENGINES": "flink,shell"}
+    command = [sys.executable, "-P", "-m", "services", "--stop-engines"]
+    home.mkdir(parents=True, exist_ok=True)
+    with (home.parent / "service.log").open("a") as log:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    assert first.startswith("Headgate is ready: "), (home.parent / "service.log").read_text()
+    kept = json.loads((home / "credentials.json").read_text())
+    return Service(home, kept["url"], kept["user"], kept["password"], kept["token"], process)
+
+
+def stop(service: Service) -> int:
+    service.process.send_signal(signal.SIGTERM)
+    code = service.process.wait(60)
+    assert service.process.stdout is not None
+    service.process.stdout.close()
+    return code
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    running = start(tmp_path_factory.mktemp("service") / "home")
+    yield running
+    assert stop(running) == 0

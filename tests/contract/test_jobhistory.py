@@ -1,0 +1,120 @@
+"""The job history on a real SQLite file: saved once, moved by its owner alone, recorded once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from commons.database.connections import Database
+from commons.process.clock import SystemClock
+from commons.process.errors import AlreadyExists, Conflict, Exhausted, Invalid
+from protocol.engineconn.v1 import engineconn_pb2 as engine
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from protocol.values import Tenant
+from services import schema
+from services.jobhistory.jobs import Jobs
+from services.jobhistory.rpc import JobHistoryServicer
+
+
+@pytest.fixture
+async def history(tmp_path: Path) -> AsyncIterator[JobHistoryServicer]:
+    db = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db")
+    await schema.create(db, "test")
+    yield JobHistoryServicer(db, Jobs(SystemClock(), tenant_queued_jobs=3), SystemClock())
+    await db.close()
+
+
+def request(short_id: str, user: str = "alice", instance: str = "h:1") -> pb.SaveJobHistoryRequest:
+    labels = json.dumps({"userCreator": f"{user}-IDE", "engineType": "flink-1.20.5", "codeType": "sql"})
+    return pb.SaveJobHistoryRequest(
+        short_id=short_id, instance=instance, tenant=Tenant(user, "IDE").message(), execute_user=user,
+        engine_type="flink", run_type="sql", execution_code="SELECT 1", source="{}", labels=labels, params="{}",
+        result_location="file:///r", log_path="file:///l", request="{}",
+    )  # fmt: skip
+
+
+async def test_a_repeated_submit_returns_the_first_job(history: JobHistoryServicer) -> None:
+    first = await history.SaveJobHistory(request("s1"), None)
+    again = await history.SaveJobHistory(request("s1"), None)
+    assert (first.job_id, first.status, first.creator, first.run_type) == (again.job_id, "Inited", "IDE", "sql")
+    with pytest.raises(AlreadyExists):
+        await history.SaveJobHistory(request("s1", instance="other:1"), None)
+
+
+async def test_concurrent_saves_each_get_their_own_row(history: JobHistoryServicer) -> None:
+    saved = await asyncio.gather(*(history.SaveJobHistory(request(f"s{n}", user=f"u{n}"), None) for n in range(50)))
+    assert len({job.job_id for job in saved}) == 50
+    assert [job.submit_user for job in saved] == [f"u{n}" for n in range(50)]
+
+
+async def test_the_queue_limit_holds_within_a_batch(history: JobHistoryServicer) -> None:
+    saves = [history.SaveJobHistory(request(f"s{n}"), None) for n in range(5)]
+    answers = await asyncio.gather(*saves, return_exceptions=True)
+    assert sum(isinstance(answer, Exhausted) for answer in answers) == 2
+
+
+async def test_a_value_longer_than_its_column_is_refused_by_name(history: JobHistoryServicer) -> None:
+    long = request("s1")
+    long.log_path = "x" * 201
+    with pytest.raises(Invalid, match="log_path"):
+        await history.SaveJobHistory(long, None)
+
+
+def move(job: pb.Job, to: str, epoch: int = 1) -> pb.UpdateJobStatusRequest:
+    return pb.UpdateJobStatusRequest(job_id=job.job_id, epoch=epoch, to=to, why=to, by="test")
+
+
+async def test_ended_is_final_and_the_epoch_fences(history: JobHistoryServicer) -> None:
+    job = await history.SaveJobHistory(request("s1"), None)
+    with pytest.raises(Conflict):
+        await history.UpdateJobStatus(move(job, "Scheduled", epoch=7), None)
+    with pytest.raises(Conflict):
+        await history.UpdateJobStatus(move(job, "Succeed"), None)
+    await history.UpdateJobStatus(move(job, "Failed"), None)
+    with pytest.raises(Conflict):
+        await history.UpdateJobStatus(move(job, "Cancelled"), None)
+    found = await history.FindJob(pb.FindJobRequest(short_id="s1"), None)
+    assert (found.status, found.progress, found.HasField("live")) == ("Failed", 1.0, False)
+
+
+async def test_a_new_incarnation_takes_its_jobs_with_a_higher_epoch(history: JobHistoryServicer) -> None:
+    job = await history.SaveJobHistory(request("s1"), None)
+    register = pb.RegisterInstanceRequest(instance="h:1", incarnation="b")
+    (mine,) = (await history.RegisterInstance(register, None)).jobs
+    assert mine.epoch == 2
+    with pytest.raises(Conflict):
+        await history.UpdateJobStatus(move(job, "Scheduled", epoch=1), None)
+    with pytest.raises(Conflict):
+        await history.RenewInstance(pb.RenewInstanceRequest(instance="h:1", incarnation="a"), None)
+    await history.WishCancel(pb.WishCancelRequest(job_id=job.job_id, by="alice"), None)
+    renewed = await history.RenewInstance(pb.RenewInstanceRequest(instance="h:1", incarnation="b"), None)
+    assert list(renewed.cancelled) == [job.job_id]
+
+
+async def test_events_are_recorded_once_and_the_end_ends_the_job(history: JobHistoryServicer) -> None:
+    job = await history.SaveJobHistory(request("s1"), None)
+    for status in ("Scheduled", "Running"):
+        await history.UpdateJobStatus(move(job, status), None)
+    started = engine.TaskEvent(number=1, statement_started=engine.StatementStarted(statement=0, text="SELECT 1"))
+    progress = engine.TaskEvent(number=2, progress=engine.Progress(fraction=1.0))
+    news = pb.RecordRequest(job_id=job.job_id, epoch=1, after=0, up_to=2, events=[started, progress])
+    await history.Record(news, None)
+    with pytest.raises(Conflict):
+        await history.Record(news, None)
+    running = await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None)
+    assert running.progress == 0.99
+    done = [
+        engine.TaskEvent(number=3, statement_ended=engine.StatementEnded(statement=0, status="Succeed", result_sets=1)),
+        engine.TaskEvent(number=4, ended=engine.Ended(status="Succeed")),
+    ]
+    await history.Record(pb.RecordRequest(job_id=job.job_id, epoch=1, after=2, up_to=4, events=done), None)
+    (detail,) = (await history.GetJobDetails(pb.JobDetailsRequest(job_id=job.job_id), None)).details
+    assert (detail.status, detail.result_sets, detail.execution_content) == ("Succeed", 1, "SELECT 1")
+    ended = await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None)
+    assert (ended.status, ended.progress) == ("Succeed", 1.0)
+    story = await history.GetStory(pb.GetStoryRequest(job_id=job.job_id), None)
+    assert [line.to for line in story.lines] == ["Inited", "Scheduled", "Running", "Succeed"]

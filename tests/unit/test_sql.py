@@ -1,0 +1,38 @@
+"""The splitter: quotes, comments, statement sets; and places in the script."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.engineconn.flink.sql import split
+
+
+@pytest.mark.parametrize(
+    ("script", "texts"),
+    [
+        ("SELECT 1", ["SELECT 1"]),
+        ("SELECT 1;;\n ;SELECT 2;", ["SELECT 1", "SELECT 2"]),
+        ("SET 'a'='b;c'; SELECT `x;y`, \"q;r\", 'it''s;'", ["SET 'a'='b;c'", "SELECT `x;y`, \"q;r\", 'it''s;'"]),
+        ("-- a;b\nSELECT 1 -- c;d\n; /* e;f */ SELECT 2 /* g */", ["SELECT 1", "SELECT 2"]),
+        ("SELECT /*+ OPTIONS('a'=';') */ 1; SELECT 2", ["SELECT /*+ OPTIONS('a'=';') */ 1", "SELECT 2"]),
+        ("/* only */ -- comments", []),
+    ],
+)
+def test_split(script: str, texts: list[str]) -> None:
+    assert [statement.text for statement in split(script)] == texts
+
+
+@pytest.mark.parametrize("begin", ["BEGIN STATEMENT SET;", "EXECUTE STATEMENT SET\nBEGIN"])
+def test_a_statement_set_stays_whole(begin: str) -> None:
+    script = f"{begin} INSERT INTO a SELECT CASE WHEN TRUE THEN 1 END; INSERT INTO b SELECT 2; END; SELECT 3"
+    first, second = split(script)
+    assert first.text.endswith("; END") and second.text == "SELECT 3"
+    assert first.for_flink().upper().startswith("EXECUTE STATEMENT SET") and "BEGIN" in first.for_flink()
+
+
+def test_places_are_those_of_the_script() -> None:
+    second = split("SELECT 1;\n  SELECT\n nope")[1]
+    assert (second.line, second.column) == (2, 3)
+    message, line, column = second.placed("From line 2, column 2 to line 2, column 5: Object 'nope' not found")
+    assert message.startswith("From line 3, column 2 to line 3, column 5") and (line, column) == (3, 2)
+    assert second.place(1, 4) == (2, 6)
