@@ -27,9 +27,10 @@ class Service:
     password: str
     token: str
     process: subprocess.Popen[str]
+    admin: Client
 
     def client(self) -> Client:
-        return Client(self.url, self.user, self.token)
+        return self.admin
 
 
 def start(home: Path) -> Service:
@@ -46,10 +47,15 @@ def start(home: Path) -> Service:
     first = process.stdout.readline()
     assert first.startswith("Headgate is ready: "), (home.parent / "service.log").read_text()
     kept = json.loads((home / "credentials.json").read_text())
-    return Service(home, kept["url"], kept["user"], kept["password"], kept["token"], process)
+    return Service(home, kept["url"], kept["user"], kept["password"], kept["token"], process, _admin(kept))
+
+
+def _admin(kept: dict[str, str]) -> Client:
+    return Client(kept["url"], kept["user"], kept["token"])
 
 
 def stop(service: Service) -> int:
+    service.admin.close()
     service.process.send_signal(signal.SIGTERM)
     code = service.process.wait(60)
     assert service.process.stdout is not None

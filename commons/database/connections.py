@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, make_url
@@ -19,6 +20,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from commons.database import marks
+
+Transaction = AsyncConnection
+"""What store functions take, and use-case modules pass on."""
+
+Row = sqlalchemy.Row[Any]
+"""What store functions read."""
 
 METADATA = MetaData()
 """All tables of all owners; `services/schema.py` creates them."""

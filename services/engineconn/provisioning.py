@@ -84,7 +84,8 @@ async def _fetch(download: Download, part: Path, say: Callable[[str], None]) -> 
     (part / "requirement").write_text(f"{download.package}=={download.version} {hashes}\n")
     kind = ["--no-binary", ":all:"] if download.source else ["--only-binary", ":all:"]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-cache-dir", "--no-deps",
+        sys.executable, "-P", "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-cache-dir",
+        "--no-deps",
         *kind, "--require-hashes", "-r", str(part / "requirement"), "-d", str(part / "file"),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "TMPDIR": str(part / "tmp")},

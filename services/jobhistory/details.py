@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from commons.database.connections import Transaction
 from commons.process.clock import Clock, to_datetime
 from commons.process.errors import Conflict
 from protocol import codes
@@ -19,7 +18,7 @@ ALMOST_DONE = 0.99
 """What is shown until the end is recorded."""
 
 
-async def record(tx: AsyncConnection, jobs: Jobs, clock: Clock, request: pb.RecordRequest) -> None:
+async def record(tx: Transaction, jobs: Jobs, clock: Clock, request: pb.RecordRequest) -> None:
     """Record events `after`+1 to `up_to`. Raises Conflict unless `after` is what was recorded last."""
     seen = {"events_seen": request.up_to}
     if not await store.update_live(tx, request.job_id, request.epoch, seen, events_seen=request.after):
@@ -69,7 +68,7 @@ async def record(tx: AsyncConnection, jobs: Jobs, clock: Clock, request: pb.Reco
     )
 
 
-async def _statement_started(tx: AsyncConnection, job_id: int, location: str, event: engineconn.TaskEvent) -> None:
+async def _statement_started(tx: Transaction, job_id: int, location: str, event: engineconn.TaskEvent) -> None:
     started, at = event.statement_started, to_datetime(event.at_ms)
     await store.insert_detail(
         tx,
@@ -86,7 +85,7 @@ async def _statement_started(tx: AsyncConnection, job_id: int, location: str, ev
     )
 
 
-async def _statement_ended(tx: AsyncConnection, job_id: int, event: engineconn.TaskEvent) -> dict[str, int]:
+async def _statement_ended(tx: Transaction, job_id: int, event: engineconn.TaskEvent) -> dict[str, int]:
     ended = event.statement_ended
     values = {
         "status": ended.status,

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from commons.database.connections import Row, Transaction
 from commons.process.clock import Clock, to_datetime, to_ms
 from commons.process.errors import AlreadyExists, Conflict, Exhausted, Invalid, NotFound
 from protocol import codes
@@ -31,7 +28,7 @@ class Jobs:
         self._tenant_queued_jobs = tenant_queued_jobs
 
     async def save_many(
-        self, tx: AsyncConnection, requests: Sequence[pb.SaveJobHistoryRequest]
+        self, tx: Transaction, requests: Sequence[pb.SaveJobHistoryRequest]
     ) -> list[pb.Job | Exception]:
         """Save jobs in one transaction: for each its job, or the error it is refused with."""
         known = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
@@ -53,7 +50,7 @@ class Jobs:
         saved = iter(await self._insert(tx, fresh))
         return [answer if answer is not None else next(saved) for answer in answers]
 
-    async def _insert(self, tx: AsyncConnection, requests: Sequence[pb.SaveJobHistoryRequest]) -> list[pb.Job]:
+    async def _insert(self, tx: Transaction, requests: Sequence[pb.SaveJobHistoryRequest]) -> list[pb.Job]:
         if not requests:
             return []
         now = to_datetime(self._clock.now_ms())
@@ -72,7 +69,7 @@ class Jobs:
         rows = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
         return [to_job(rows[request.short_id]) for request in requests]
 
-    async def move(self, tx: AsyncConnection, request: pb.UpdateJobStatusRequest, **more: object) -> None:
+    async def move(self, tx: Transaction, request: pb.UpdateJobStatusRequest, **more: object) -> None:
         """The one place where a status is written. `more` are further columns of the group row.
 
         Raises Conflict when the epoch is not the job's any more, or when the status may not follow the present one.
@@ -101,7 +98,7 @@ class Jobs:
             raise Conflict(codes.TRANSITION_REFUSED, f"job {job_id} is {row.status} and cannot become {target}")
         await store.insert_events(tx, [_event(job_id, now, row.status, target, request.by, request.why)])
 
-    async def tell(self, tx: AsyncConnection, request: pb.AddStoryRequest) -> None:
+    async def tell(self, tx: Transaction, request: pb.AddStoryRequest) -> None:
         """Add a line to the job's story without a change of status."""
         row = await store.job(tx, job_id=request.job_id)
         if row is None or row.live_epoch != request.epoch:
@@ -110,7 +107,7 @@ class Jobs:
         await store.insert_events(tx, [_event(request.job_id, now, row.status, row.status, request.by, request.why)])
 
 
-async def find(tx: AsyncConnection, *, job_id: int = 0, short_id: str = "") -> pb.Job:
+async def find(tx: Transaction, *, job_id: int = 0, short_id: str = "") -> pb.Job:
     """A job by id or short id. Raises NotFound."""
     row = await store.job(tx, job_id=job_id, short_id=short_id)
     if row is None:
@@ -118,7 +115,7 @@ async def find(tx: AsyncConnection, *, job_id: int = 0, short_id: str = "") -> p
     return to_job(row)
 
 
-def to_job(row: Row[Any]) -> pb.Job:
+def to_job(row: Row) -> pb.Job:
     """The message of a row that `store.job` gives."""
     labels = json.loads(row.labels or "{}")
     return pb.Job(
@@ -148,7 +145,7 @@ def to_job(row: Row[Any]) -> pb.Job:
     )
 
 
-def to_live(row: Row[Any]) -> pb.LiveJob:
+def to_live(row: Row) -> pb.LiveJob:
     return pb.LiveJob(
         job_id=row.id,
         short_id=row.job_req_id,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from commons.database.connections import Transaction
 from commons.process.clock import Clock, to_datetime
 from protocol.states.engine import ENGINE, EngineStatus
 from services.manager import store
@@ -11,7 +10,7 @@ from services.manager import store
 _LIVING = (EngineStatus.STARTING, EngineStatus.READY)
 
 
-async def move(tx: AsyncConnection, clock: Clock, engine_id: str, target: EngineStatus, why: str) -> bool:
+async def move(tx: Transaction, clock: Clock, engine_id: str, target: EngineStatus, why: str) -> bool:
     """Whether the engine became `target` now; False when it was so before or may not become so."""
     now = to_datetime(clock.now_ms())
     values: dict[str, object] = {"status": target, "why": why}
@@ -22,22 +21,22 @@ async def move(tx: AsyncConnection, clock: Clock, engine_id: str, target: Engine
     return await store.update_engine(tx, engine_id, ENGINE.sources(target), **values)
 
 
-async def say(tx: AsyncConnection, engine_id: str, why: str) -> None:
+async def say(tx: Transaction, engine_id: str, why: str) -> None:
     """How far its start is."""
     await store.update_engine(tx, engine_id, (EngineStatus.STARTING,), why=why)
 
 
-async def asked(tx: AsyncConnection, engine_id: str) -> None:
+async def asked(tx: Transaction, engine_id: str) -> None:
     """Its node has accepted to start it."""
     await store.update_engine(tx, engine_id, _LIVING, asked=True)
 
 
-async def unwant(tx: AsyncConnection, engine_id: str) -> None:
+async def unwant(tx: Transaction, engine_id: str) -> None:
     """It shall stop; who waits for an engine does not get it any more."""
     await store.update_engine(tx, engine_id, _LIVING, wanted="stopped")
 
 
-async def free(tx: AsyncConnection, clock: Clock, engine_id: str) -> None:
+async def free(tx: Transaction, clock: Clock, engine_id: str) -> None:
     """Nobody holds it any more."""
     now = to_datetime(clock.now_ms())
     await store.update_engine(tx, engine_id, _LIVING, job_id=None, attempt=None, idle_since=now)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from commons.database.connections import Database
+from commons.database.connections import Database, Transaction
 from commons.process.clock import Clock
 from protocol.manager.v1 import manager_pb2 as pb
 from protocol.states.engine import EngineStatus
@@ -50,7 +48,7 @@ class Nodes:
         self._news.wake()
         return reply
 
-    async def _missing(self, tx: AsyncConnection, report: pb.NodeReport) -> None:
+    async def _missing(self, tx: Transaction, report: pb.NodeReport) -> None:
         """Engines the node had accepted and no longer knows of are gone."""
         reported = {said.engine_id for said in report.engines}
         for engine in await store.engines(tx):
@@ -75,7 +73,7 @@ class Nodes:
         if silent:
             self._news.wake()
 
-    async def _ended(self, tx: AsyncConnection, engine_id: str, why: str) -> None:
+    async def _ended(self, tx: Transaction, engine_id: str, why: str) -> None:
         await engines.move(tx, self._clock, engine_id, EngineStatus.ENDED, why)
 
 

@@ -6,9 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from commons.database.connections import Database
+from commons.database.connections import Database, Transaction
 from commons.process.clock import Clock
 from commons.process.ids import time_ordered
 from commons.process.settings import Settings
@@ -72,7 +70,7 @@ class Requests:
             await self.release(tx, job, spoiled=spoiled)
         self._news.wake()
 
-    async def release(self, tx: AsyncConnection, job: JobRef, *, spoiled: bool) -> None:
+    async def release(self, tx: Transaction, job: JobRef, *, spoiled: bool) -> None:
         """The same inside a transaction."""
         request = await store.request(tx, job)
         if request is None or request.state == RELEASED:
@@ -84,7 +82,7 @@ class Requests:
                 await engines.unwant(tx, request.engine_id)
         await self.grant_waiting(tx)
 
-    async def grant_waiting(self, tx: AsyncConnection) -> None:
+    async def grant_waiting(self, tx: Transaction) -> None:
         """Give what there is to who waits, in turn; whoever must wait on is told why."""
         waiting = await store.requests(tx, state=WAITING)
         if not waiting:
@@ -96,7 +94,7 @@ class Requests:
             if why is not None and why != request.why:
                 await store.update_request(tx, request.job, self._clock.now_ms(), why=why)
 
-    async def _try(self, tx: AsyncConnection, request: Request, state: State) -> str | None:
+    async def _try(self, tx: Transaction, request: Request, state: State) -> str | None:
         """Grant the request, or say why not."""
         usage = state.usage(request.tenant)
         if (why := job_breaks(usage, self._limits)) is not None:
@@ -117,7 +115,7 @@ class Requests:
             return why
         return await self._start(tx, request, state)
 
-    async def _start(self, tx: AsyncConnection, request: Request, state: State) -> str | None:
+    async def _start(self, tx: Transaction, request: Request, state: State) -> str | None:
         resource = self._resource(request.labels)
         node = place(resource, state.nodes, state.used())
         if isinstance(node, str):
@@ -130,18 +128,18 @@ class Requests:
         await self._granted(tx, request, engine, state)
         return None
 
-    async def _granted(self, tx: AsyncConnection, request: Request, engine: Engine, state: State) -> None:
+    async def _granted(self, tx: Transaction, request: Request, engine: Engine, state: State) -> None:
         state.engines[engine.engine_id] = engine
         now = self._clock.now_ms()
         await store.update_request(tx, request.job, now, state=GRANTED, engine_id=engine.engine_id, why="")
 
-    async def grant_of(self, tx: AsyncConnection, job: JobRef) -> pb.EngineGrant:
+    async def grant_of(self, tx: Transaction, job: JobRef) -> pb.EngineGrant:
         """Where a request stands now."""
         request = await store.request(tx, job)
         assert request is not None
         return (await self.grants(tx, [request]))[0]
 
-    async def grants(self, tx: AsyncConnection, requests: Sequence[Request]) -> list[pb.EngineGrant]:
+    async def grants(self, tx: Transaction, requests: Sequence[Request]) -> list[pb.EngineGrant]:
         """Where these requests stand now, as entrances are told."""
         held = await store.engines_by_id(tx, {request.engine_id for request in requests if request.engine_id})
         addresses = {node.name: node.ecm_address for node in await store.nodes(tx)}

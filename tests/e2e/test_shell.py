@@ -62,6 +62,7 @@ def test_another_user_sees_nothing(service: Service) -> None:
         list(mallory.job(job.id)._http.get("/filesystem/getDirFileTrees", path=job.history()["resultLocation"]))
     with pytest.raises(Refused, match="administrators only"):
         mallory.submit("echo hi", engine=SHELL)
+    mallory.close()
 
 
 @pytest.mark.parametrize(

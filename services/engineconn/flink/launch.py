@@ -56,7 +56,7 @@ def argv(spec: EngineSpec, files: Files, workdir: Path) -> list[str]:
         "-XX:TieredStopAtLevel=1",
         "-Xlog:disable",
         "-Xlog:all=error:stderr",
-        "-Dorg.apache.flink.api.python.shaded.io.netty.tryReflectionSetAccessible=true",  # Arrow's direct buffers need it
+        "-Dorg.apache.flink.api.python.shaded.io.netty.tryReflectionSetAccessible=true",  # for Arrow
         *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPEN),
         *(f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTED),
         f"-Dlog.file={workdir / 'flink.log'}",

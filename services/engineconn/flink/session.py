@@ -128,7 +128,7 @@ class Session:
         return None
 
     def only_adds(self, text: str) -> bool:
-        """Whether a query's rows are only ever added; an updating one says how each row changes what was said before."""
+        """Whether a query only ever adds rows; an updating one says how each row changes those before."""
         if not self.streaming:
             self.execute(f"EXPLAIN {text}")
             return True
