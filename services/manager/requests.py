@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ from protocol.states.engine import EngineStatus
 from protocol.values import JobRef, Labels, Resource, Tenant
 from services.manager import engines, store
 from services.manager.news import News
-from services.manager.placement import place
+from services.manager.placement import make_room, place
 from services.manager.quotas import Limits, Usage, engine_breaks, job_breaks
 from services.manager.rows import GRANTED, RELEASED, WAITING, Engine, Node, Request
 from services.manager.sharing import turns
@@ -33,12 +33,6 @@ class State:
     def usage(self, tenant: Tenant) -> Usage:
         mine = [engine for engine in self.engines.values() if engine.tenant == tenant]
         return Usage(len(mine), sum(engine.holder is not None for engine in mine))
-
-    def used(self) -> dict[str, Resource]:
-        sums: dict[str, Resource] = defaultdict(Resource)
-        for engine in self.engines.values():
-            sums[engine.node] += engine.resource
-        return sums
 
 
 class Requests:
@@ -109,16 +103,16 @@ class Requests:
                 await self._granted(tx, request, replace(engine, holder=request.job), state)
                 return None
         if (why := engine_breaks(usage, self._limits)) is not None:
-            if idle:  # of other labels: it makes room
-                await engines.unwant(tx, idle[0].engine_id)
-                state.engines[idle[0].engine_id] = replace(idle[0], wanted_alive=False)
+            if idle and all(engine.wanted_alive for engine in mine):  # one of other labels makes room
+                await self._stop(tx, [idle[0]], state)
             return why
         return await self._start(tx, request, state)
 
     async def _start(self, tx: Transaction, request: Request, state: State) -> str | None:
         resource = self._resource(request.labels)
-        node = place(resource, state.nodes, state.used())
+        node = place(resource, state.nodes, state.engines.values())
         if isinstance(node, str):
+            await self._stop(tx, make_room(resource, state.nodes, state.engines.values()), state)
             return node
         engine = Engine(
             time_ordered(), node.name, request.tenant, request.labels, resource, EngineStatus.STARTING,
@@ -127,6 +121,12 @@ class Requests:
         await store.insert_engine(tx, engine)
         await self._granted(tx, request, engine, state)
         return None
+
+    async def _stop(self, tx: Transaction, idle: Sequence[Engine], state: State) -> None:
+        """Idle engines make room; who waits for it is granted once they are gone."""
+        for engine in idle:
+            await engines.unwant(tx, engine.engine_id)
+            state.engines[engine.engine_id] = replace(engine, wanted_alive=False)
 
     async def _granted(self, tx: Transaction, request: Request, engine: Engine, state: State) -> None:
         state.engines[engine.engine_id] = engine

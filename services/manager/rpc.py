@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,10 +10,11 @@ from commons.process.errors import NotFound
 from protocol import codes
 from protocol.manager.v1 import manager_pb2 as pb
 from protocol.manager.v1 import manager_pb2_grpc
-from protocol.values import JobRef, Resource
+from protocol.values import JobRef
 from services.manager import store
 from services.manager.news import News
 from services.manager.nodes import Nodes
+from services.manager.placement import used
 from services.manager.requests import Requests
 
 WHOLE_AGAIN_SECONDS = 5.0
@@ -76,13 +76,10 @@ class ManagerServicer(manager_pb2_grpc.ManagerServicer):
             living = await store.engines(tx)
         if node is None:
             raise NotFound(codes.ENGINE_GONE, f"there is no node {request.node}", field="node")
-        used: dict[str, Resource] = defaultdict(Resource)
-        for engine in living:
-            used[engine.node] += engine.resource
         return pb.NodeMetrics(
             node=node.name,
             status="Alive" if node.alive else "Lost",
             capacity=node.capacity.message(),
-            used=used[node.name].message(),
+            used=used(living)[node.name].message(),
             heartbeat_at_ms=node.heartbeat_at_ms,
         )
