@@ -61,11 +61,11 @@ def test_a_script_writes_and_reads_back_by_relative_path(service: Service) -> No
 
 
 def test_streaming_is_the_default_and_updates_have_their_kind(service: Service) -> None:
-    code = "SELECT b, COUNT(*) AS c FROM (VALUES (1, 'x'), (2, 'x')) AS t(a, b) GROUP BY b; SELECT 1 AS one"
+    code = "SELECT b, COUNT(*) AS c FROM (VALUES (1, 'x'), (2, 'x')) AS t(a, b) GROUP BY b; SELECT 1 AS uno"
     grouped, one = run(service, code).results()
     assert [column.name for column in grouped.columns] == ["op", "b", "c"]
     assert list(grouped.rows()) == [["+I", "x", "1"], ["-U", "x", "1"], ["+U", "x", "2"]]
-    assert [column.name for column in one.columns] == ["one"] and list(one.rows()) == [["1"]]
+    assert [column.name for column in one.columns] == ["uno"] and list(one.rows()) == [["1"]]
 
 
 def test_nothing_runs_when_a_later_statement_is_wrong(service: Service) -> None:

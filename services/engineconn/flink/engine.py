@@ -21,6 +21,7 @@ from commons.process.errors import Unavailable
 from protocol import codes
 from services.engineconn.engine import Engine, EngineSpec, Event, LogLine, Progress, Task, TaskEnded
 from services.engineconn.flink import files, launch
+from services.engineconn.flink.counting import Counting
 from services.engineconn.flink.rest import Rest, fraction
 from services.engineconn.flink.script import Script
 from services.engineconn.flink.session import Session
@@ -45,6 +46,7 @@ class Flink:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self._gateway: JavaGateway | None = None
+        self._counting: Counting | None = None
         self._rest: Rest | None = None
         self._cluster: Any = None
         self._script: Script | None = None
@@ -82,9 +84,9 @@ class Flink:
             asyncio.run_coroutine_threadsafe(events.put(event), loop).result()
 
         settings = {**self._settings, **task.configuration}
-        assert self._gateway is not None
+        assert self._gateway is not None and self._counting is not None
         gateway = self._gateway
-        script = self._script = Script(task, lambda: Session(gateway, settings), say)
+        script = self._script = Script(task, lambda: Session(gateway, settings), say, self._counting.take)
         script.cancelled = (task.job_id, task.attempt) in self._cancelled
         helpers = [asyncio.create_task(self._progress(script, events)), asyncio.create_task(self._log(events))]
 
@@ -166,9 +168,10 @@ class Flink:
     def _connect(self, port: int, token: str, configuration: dict[str, str]) -> None:
         parameters = GatewayParameters(port=port, auth_token=token, auto_convert=True)
         self._gateway = JavaGateway(gateway_parameters=parameters)
+        self._counting = Counting(self._gateway, self._workdir)
         flink = self._gateway.jvm.org.apache.flink
         java = flink.configuration.Configuration()
-        for key, value in configuration.items():
+        for key, value in {**configuration, **self._counting.configuration}.items():
             java.setString(key, value)
         builder = flink.runtime.minicluster.MiniClusterConfiguration.Builder().setConfiguration(java)
         built = builder.setNumTaskManagers(1).setNumSlotsPerTaskManager(launch.SLOTS).build()

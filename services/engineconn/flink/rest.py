@@ -28,15 +28,6 @@ class Rest:
         job = await self._get(f"/jobs/{job_id}")
         return tuple(_vertex(vertex) for vertex in job.get("vertices", ())) if job else None
 
-    async def records(self, job_id: str) -> dict[str, int]:
-        """Records read and written between the job's vertices, as far as Flink counts them."""
-        job = await self._get(f"/jobs/{job_id}") or {}
-        sums = {"read_records": 0, "write_records": 0}
-        for vertex in job.get("vertices", ()):
-            for name in sums:
-                sums[name] += int(vertex.get("metrics", {}).get(name.replace("_", "-"), 0) or 0)
-        return sums
-
     async def cancel(self, job_id: str) -> None:
         """Ask a job to stop; harmless when there is none."""
         try:

@@ -23,7 +23,8 @@ from services.engineconn.engine import (
     TaskEnded,
 )
 from services.engineconn.flink import arrow
-from services.engineconn.flink.session import Meaning, Session, SqlError
+from services.engineconn.flink.rehearsal import rehearse
+from services.engineconn.flink.session import Meaning, Parsed, Session, SqlError
 from services.engineconn.flink.sql import Statement, split
 
 SHOWN = 100
@@ -32,11 +33,15 @@ SHOW_ROWS = 1000
 
 @dataclass(slots=True)
 class Script:
-    """One task. `session()` opens a fresh session; `job_id` is the Flink job that runs now, or ran last."""
+    """One task. `session()` opens a fresh session; `job_id` is the Flink job that runs now, or ran last.
+
+    `rows_written(job_id)` is asked once after each job: how many rows its sinks took, None when none of them counts.
+    """
 
     task: Task
     session: Callable[[], Session]
     say: Callable[[Event], None]
+    rows_written: Callable[[str], int | None]
     cancelled: bool = False
     job_id: str = ""
     statement: int = 0
@@ -49,62 +54,63 @@ class Script:
         self.statements = max(1, len(statements))
         if not statements:
             return TaskEnded(Outcome.FAILED, codes.STATEMENT_INVALID, "the script has no statement, only comments")
-        current = statements[0]
+        current, error = self._check(statements)
+        if error is not None:
+            return self._failed(current, error, codes.STATEMENT_INVALID)
         try:
-            current, error = self._check(statements)
-            if error is not None:
-                return self._failed(current, error, codes.STATEMENT_INVALID)
             session = self.session()
             for current in statements:
-                self.statement = current.number - 1
                 if self.cancelled:
-                    return self._killed()
+                    break
                 self._one(session, current)
         except SqlError as failure:
-            self.say(StatementEnded(current.number - 1, Outcome.CANCELLED if self.cancelled else Outcome.FAILED))
-            return self._killed() if self.cancelled else self._failed(current, failure, codes.STATEMENT_FAILED)
-        return self._killed() if self.cancelled else TaskEnded(Outcome.SUCCEED)
+            return self._failed(current, failure, codes.STATEMENT_FAILED)
+        if self.cancelled:
+            return TaskEnded(Outcome.CANCELLED, codes.KILLED, "the job was killed")
+        return TaskEnded(Outcome.SUCCEED)
 
     def _check(self, statements: list[Statement]) -> tuple[Statement, SqlError | None]:
         """The first statement that cannot work, and why; nothing with an effect has run then."""
         scratch = self.session()
         for current in statements:
-            text = current.for_flink()
+            if self.cancelled:
+                break
             try:
-                parsed = scratch.parse(text)
-                if parsed.meaning is Meaning.SET:
-                    scratch.set(parsed)
-                elif parsed.meaning is Meaning.RESET:
-                    scratch.reset(parsed)
-                elif parsed.meaning is Meaning.SESSION:
-                    scratch.change(text)
-                else:
-                    only_adds = scratch.rehearse(text, parsed)
-                    if only_adds is not None:
-                        self._only_adds[current.number] = only_adds
+                self._only_adds[current.number] = rehearse(scratch, current.for_flink())
             except SqlError as error:
                 return current, error
         self._log(f"{len(statements)} statement(s) checked")
         return statements[0], None
 
     def _one(self, session: Session, current: Statement) -> None:
+        """Run a statement and tell its story. Raises SqlError unless it was cancelled."""
+        self.statement = current.number - 1
         text = current.for_flink()
         parsed = session.parse(text)
-        began = time.monotonic()
         job_id = ""
         if parsed.meaning in (Meaning.QUERY, Meaning.MODIFY):
             job_id = _job_id(self.task, current.number)
             session.name_job(job_id, f"job {self.task.job_id}, statement {current.number}")
-        self.say(StatementStarted(current.number - 1, self.statements, current.text, job_id))
+        self.say(StatementStarted(self.statement, self.statements, current.text, job_id))
         self._log(f"Statement {current.number} of {self.statements}: {' '.join(current.text.split())[:SHOWN]}")
-        self.job_id = job_id
-        done = self._perform(session, current, text, parsed)
-        if self.cancelled:
-            raise SqlError("cancelled", "")
-        self._log(f"Statement {current.number} done in {time.monotonic() - began:.2f} s{done}")
-        self.say(StatementEnded(current.number - 1, Outcome.SUCCEED))
+        self.job_id, began, outcome, counts = job_id, time.monotonic(), Outcome.FAILED, {}
+        try:
+            counts = self._perform(session, current, text, parsed)
+            outcome = Outcome.SUCCEED
+        except SqlError:
+            if not self.cancelled:
+                raise
+        finally:
+            if self.cancelled:
+                outcome = Outcome.CANCELLED
+            if parsed.meaning is Meaning.MODIFY and (written := self.rows_written(job_id)) is not None:
+                counts = {"rows_written": written}
+            told = "".join(f", {count} {name.replace('_', ' ')}" for name, count in counts.items())
+            self._log(f"Statement {current.number}: {outcome} after {time.monotonic() - began:.2f} s{told}")
+            self.say(StatementEnded(self.statement, outcome, counts))
 
-    def _perform(self, session: Session, current: Statement, text: str, parsed: Any) -> str:
+    def _perform(self, session: Session, current: Statement, text: str, parsed: Parsed) -> dict[str, int]:
+        """Do what the statement says; the rows it gave."""
         match parsed.meaning:
             case Meaning.SET:
                 for line in session.set(parsed).splitlines():
@@ -114,33 +120,35 @@ class Script:
             case Meaning.SESSION:
                 session.change(text)
             case Meaning.SHOW:
-                return f", {self._show(session, current, session.execute(text))} row(s)"
+                return {"rows": self._show(session, session.execute(text))}
             case Meaning.QUERY:
-                return f", {self._query(session, current, text)} row(s)"
+                return {"rows": self._query(session, current, text)}
             case Meaning.MODIFY:
                 result = session.execute(text)
                 session.call(getattr(result, "await"))
-        return ""
+                if parsed.creates_as:
+                    session.remember_table(parsed)
+        return {}
 
     def _query(self, session: Session, current: Statement, text: str) -> int:
-        query = arrow.prepare(session, text, only_adds=self._only_adds.get(current.number, True))
+        query = arrow.prepare(session, text, only_adds=self._only_adds[current.number])
         for name in query.as_text:
             self._log(f"Column {name} has a type that Arrow lacks: it comes as text")
-        self.say(ResultOpened(current.number - 1, query.schema))
+        self.say(ResultOpened(self.statement, query.schema))
         count = 0
         for batch in arrow.batches(session, query, lambda: self.cancelled):
             count += batch.num_rows
             self.say(Rows(batch))
         return count
 
-    def _show(self, session: Session, current: Statement, result: Any) -> int:
+    def _show(self, session: Session, result: Any) -> int:
         resolved = result.getResolvedSchema()
         kinds = [
             str(resolved.getColumn(i).get().getDataType().getLogicalType()) for i in range(resolved.getColumnCount())
         ]
         names = [str(name) for name in resolved.getColumnNames()]
         schema = pa.schema([(name, _show_type(kind)) for name, kind in zip(names, kinds, strict=True)])
-        self.say(ResultOpened(current.number - 1, schema))
+        self.say(ResultOpened(self.statement, schema))
         rows = list(session.rows(result))
         for start in range(0, len(rows), SHOW_ROWS):
             columns = [
@@ -159,9 +167,6 @@ class Script:
         message, line_number, column = at.placed(error.message)
         where = f"statement {at.number} (line {line_number}, column {column})"
         return TaskEnded(Outcome.FAILED, code, f"{where}: {message}")
-
-    def _killed(self) -> TaskEnded:
-        return TaskEnded(Outcome.CANCELLED, codes.KILLED, "the job was killed")
 
     def _log(self, text: str) -> None:
         self.say(LogLine("INFO", text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -17,15 +17,15 @@ from protocol import codes
 MODE = "execution.runtime-mode"
 JOB_ID = "$internal.pipeline.job-id"
 _OPERATIONS = "org.apache.flink.table.operations."
-_EXECUTE = re.compile(r"^EXECUTE\s+", re.I)
-_RUN_ONLY = (
+_MODIFY_TOO = (
     "TruncateTableOperation",
     "AnalyzeTableOperation",
     "PlannerCallProcedureOperation",
+    "CompilePlanOperation",
     "ExecutePlanOperation",
+    "CompileAndExecutePlanOperation",
 )
-"""Operations that write and that EXPLAIN does not take."""
-_CHANGELOG = re.compile(r"changelogMode=\[([A-Z,]+)\]")
+"""Operations that have an effect although Flink does not count them among the modifying ones."""
 
 
 class Meaning(Enum):
@@ -59,6 +59,18 @@ class Parsed:
 
     meaning: Meaning
     operation: Any
+    name: str
+    """The class of the operation, such as SinkModifyOperation."""
+
+    @property
+    def creates_as(self) -> bool:
+        """Whether it is CREATE TABLE … AS, in one of its forms."""
+        return self.name in ("CreateTableASOperation", "ReplaceTableAsOperation")
+
+    @property
+    def explained(self) -> bool:
+        """Whether EXPLAIN takes it."""
+        return self.name not in _MODIFY_TOO
 
 
 class Session:
@@ -68,7 +80,7 @@ class Session:
         self.jvm = gateway.jvm
         self._gateway = gateway
         self._settings = dict(settings)
-        self._history: list[str] = []
+        self._history: list[Callable[[], Any]] = []
         self.env = self._environment()
 
     @property
@@ -80,7 +92,8 @@ class Session:
         """Raises SqlError."""
         with_flink = self.call(lambda: self.env.getParser().parse(text))
         operation = with_flink.get(0)
-        return Parsed(self._meaning(operation), operation)
+        name = str(operation.getClass().getSimpleName())
+        return Parsed(self._meaning(operation, name), operation, name)
 
     def set(self, parsed: Parsed) -> str:
         """Apply a SET; a SET without a key gives all settings as text, for the log."""
@@ -113,28 +126,19 @@ class Session:
     def change(self, text: str) -> Any:
         """Run a statement that changes the session, and remember it."""
         result = self.execute(text)
-        self._history.append(text)
+        self._history.append(lambda: self.env.executeSql(text))
         return result
 
-    def rehearse(self, text: str, parsed: Parsed) -> bool | None:
-        """Check a statement without running it. Of a query: whether its rows are only ever added."""
-        name = parsed.operation.getClass().getSimpleName()
-        if name == "CreateTableASOperation":
-            self.call(lambda: self.env.executeInternal(parsed.operation.getCreateTableOperation()))
-        elif parsed.meaning is Meaning.MODIFY and name not in _RUN_ONLY:
-            self.execute("EXPLAIN " + _EXECUTE.sub("", text))
-        elif parsed.meaning is Meaning.QUERY:
-            return self.only_adds(text)
-        return None
+    def create_without_rows(self, parsed: Parsed) -> None:
+        """Of CREATE TABLE … AS: the table alone, here and in what this session becomes."""
+        create = parsed.operation.getCreateTableOperation()
+        self.call(lambda: self.env.executeInternal(create))
+        self.remember_table(parsed)
 
-    def only_adds(self, text: str) -> bool:
-        """Whether a query only ever adds rows; an updating one says how each row changes those before."""
-        if not self.streaming:
-            self.execute(f"EXPLAIN {text}")
-            return True
-        plan = str(next(self.rows(self.execute(f"EXPLAIN CHANGELOG_MODE {text}")))[0])
-        found = _CHANGELOG.search(plan.partition("== Optimized Physical Plan ==")[2])
-        return found is None or found[1] == "I"
+    def remember_table(self, parsed: Parsed) -> None:
+        """CREATE TABLE … AS has run: its table belongs to what this session becomes."""
+        create = parsed.operation.getCreateTableOperation()
+        self._history.append(lambda: self.env.executeInternal(create))
 
     def name_job(self, job_id: str, name: str) -> None:
         """The id and name of the next Flink job of this session."""
@@ -167,8 +171,8 @@ class Session:
 
     def _again(self) -> None:
         self.env = self._environment()
-        for text in self._history:
-            self.execute(text)
+        for again in self._history:
+            self.call(again)
 
     def _environment(self) -> Any:
         flink = self.jvm.org.apache.flink
@@ -178,8 +182,7 @@ class Session:
         settings = flink.table.api.EnvironmentSettings.newInstance().withConfiguration(configuration).build()
         return self.call(lambda: flink.table.api.TableEnvironment.create(settings))
 
-    def _meaning(self, operation: Any) -> Meaning:
-        name = str(operation.getClass().getSimpleName())
+    def _meaning(self, operation: Any, name: str) -> Meaning:
         if name in ("SetOperation", "ResetOperation"):
             return Meaning.SET if name == "SetOperation" else Meaning.RESET
         types = self.jvm.org.apache.flink.api.python.shaded.py4j.reflection.TypeUtil
@@ -194,7 +197,7 @@ class Session:
                 return meaning
         if name.startswith(("Describe", "Show")):
             return Meaning.SHOW
-        if name in _RUN_ONLY:
+        if name in _MODIFY_TOO:
             return Meaning.MODIFY
         return Meaning.SESSION
 

@@ -14,7 +14,7 @@ _TOKEN = re.compile(
     r"|(?P<other>\S)",
     re.S,
 )
-_SET_BEGINS = (["BEGIN", "STATEMENT", "SET"], ["EXECUTE", "STATEMENT", "SET", "BEGIN"])
+_SET_BEGINS = (["BEGIN", "STATEMENT", "SET"], ["STATEMENT", "SET", "BEGIN"])
 _BEGIN_SET = re.compile(r"^BEGIN\s+STATEMENT\s+SET\s*;", re.I)
 _LINE_COLUMN = re.compile(r"\bline (\d+), column (\d+)")
 
@@ -79,6 +79,6 @@ def _spans(script: str) -> Iterator[tuple[int, int]]:
 
 
 def _inside_set(words: list[str]) -> bool:
-    if not any(words[: len(begin)] == begin for begin in _SET_BEGINS):
-        return False
-    return words[-2:] != [";", "END"]
+    """Whether a statement set has begun (also one to be explained or compiled) and its END has not come."""
+    begun = any(words[i : i + 3] in _SET_BEGINS for i in range(len(words) - 2))
+    return begun and words[-2:] != [";", "END"]
