@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from services.engineconn.flink.counting import Counting
 from services.engineconn.flink.rest import Rest, fraction
 from services.engineconn.flink.script import Script
 from services.engineconn.flink.session import Session
+from services.engineconn.flink.tail import tail
 
 # a dead JVM would otherwise print a traceback for every Java object that is let go
 logging.getLogger("py4j").setLevel(logging.CRITICAL)
@@ -71,7 +73,7 @@ class Flink:
             await self._blocking(lambda: self._connect(port, token, configuration))
             await asyncio.wait_for(self._slots(), START_SECONDS)
         except (TimeoutError, OSError) as error:
-            last = _last_line(workdir / "flink.err")
+            last = _last_line(workdir / launch.ERROR_FILE)
             await self.close()
             what = f"Flink did not start: {last or type(error).__name__}"
             raise Unavailable(codes.ENGINE_START_FAILED, what) from None
@@ -86,9 +88,11 @@ class Flink:
         settings = {**self._settings, **task.configuration}
         assert self._gateway is not None and self._counting is not None
         gateway = self._gateway
-        script = self._script = Script(task, lambda: Session(gateway, settings), say, self._counting.take)
+        script = self._script = Script(
+            task, lambda: Session(gateway, settings), say, self._cluster, self._counting.take
+        )
         script.cancelled = (task.job_id, task.attempt) in self._cancelled
-        helpers = [asyncio.create_task(self._progress(script, events)), asyncio.create_task(self._log(events))]
+        helpers = [asyncio.create_task(self._progress(script, events)), *self._tails(events)]
 
         async def work() -> None:
             try:
@@ -154,16 +158,19 @@ class Flink:
 
     async def _start(self, spec: EngineSpec, found: files.Files, workdir: Path) -> tuple[int, str]:
         """Start the JVM: the port and the token of its gateway, which it prints first."""
-        with (workdir / "flink.err").open("ab") as errors:
+        out = workdir / launch.OUT_FILE
+        with (workdir / launch.ERROR_FILE).open("ab") as errors, out.open("ab") as output:
             self._process = process = await asyncio.create_subprocess_exec(
                 *launch.argv(spec, found, workdir), cwd=spec.workspace, env=launch.environment(found, os.environ),
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors,
+                stdin=asyncio.subprocess.PIPE, stdout=output, stderr=errors,
             )  # fmt: skip
-        assert process.stdout is not None
-        port, token = await process.stdout.readline(), await process.stdout.readline()
-        if not token:
-            raise OSError("the JVM ended")
-        return int(port), token.decode().strip()
+        while (said := out.read_text()).count("\n") < 2:
+            if process.returncode is not None:
+                raise OSError("the JVM ended")
+            await asyncio.sleep(0.01)
+        port, token = said.split()
+        os.truncate(out, 0)  # the token shall not lie about
+        return int(port), token
 
     def _connect(self, port: int, token: str, configuration: dict[str, str]) -> None:
         parameters = GatewayParameters(port=port, auth_token=token, auto_convert=True)
@@ -194,27 +201,24 @@ class Flink:
             highest = max(highest, min(now, 0.99))
             await events.put(Progress(round(highest, 4), vertices or ()))
 
-    async def _log(self, events: asyncio.Queue[Event]) -> None:
-        """Flink's lines from now on; the engine runs one task at a time, so they are this task's."""
-        path = self._workdir / "flink.log"
-        level, at_ms, rest = "INFO", None, b""
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            last = False
-            while True:
-                *lines, rest = (rest + file.read(1 << 16)).split(b"\n")
-                for raw in lines:
-                    text = raw.decode("utf-8", "replace")
-                    if found := _LOG_LINE.match(text):
-                        level, text = _LEVELS.get(found[2], "INFO"), found[3]
-                        at_ms = int(datetime.fromisoformat(found[1]).timestamp() * 1000)
-                    await events.put(LogLine(level, text, at_ms))
-                if last:
-                    return
-                try:
-                    await asyncio.sleep(POLL_SECONDS)
-                except asyncio.CancelledError:
-                    last = True  # what Flink wrote last still belongs to the task
+    def _tails(self, events: asyncio.Queue[Event]) -> list[asyncio.Task[None]]:
+        """What Flink logs and what user code prints from now on; one task runs at a time, so it is this task's."""
+        stamp: tuple[str, int | None] = ("INFO", None)
+
+        async def logged(line: str) -> None:
+            nonlocal stamp
+            if found := _LOG_LINE.match(line):
+                at_ms = int(datetime.fromisoformat(found[1]).timestamp() * 1000)
+                stamp, line = (_LEVELS.get(found[2], "INFO"), at_ms), found[3]
+            await events.put(LogLine(stamp[0], line, stamp[1]))
+
+        async def printed(line: str) -> None:
+            await events.put(LogLine("INFO", line))
+
+        return [
+            asyncio.create_task(tail(self._workdir / launch.LOG_FILE, logged)),
+            asyncio.create_task(tail(self._workdir / launch.OUT_FILE, printed)),
+        ]
 
     async def _blocking(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -29,11 +29,21 @@ _OPEN = [
 ]
 _EXPORTED = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5")
 
+LOG_FILE, OUT_FILE, ERROR_FILE = "flink.log", "flink.out", "flink.err"
+"""What Flink logs, what user code prints, what the JVM itself complains of; in the engine's folder."""
+
+# A job's log shall tell what becomes of the job and what user code logs, not each step of Flink's own machinery.
 LOG4J = """\
 rootLogger.level = INFO
 rootLogger.appenderRef.file.ref = file
-logger.types.name = org.apache.flink.api.java.typeutils
-logger.types.level = WARN
+logger.flink.name = org.apache.flink
+logger.flink.level = WARN
+logger.graph.name = org.apache.flink.runtime.executiongraph
+logger.graph.level = INFO
+logger.checkpoint.name = org.apache.flink.runtime.checkpoint.CheckpointCoordinator
+logger.checkpoint.level = INFO
+logger.pekko.name = org.apache.pekko
+logger.pekko.level = WARN
 logger.rest.name = org.apache.flink.runtime.rest.handler
 logger.rest.level = OFF
 appender.file.name = file
@@ -59,7 +69,7 @@ def argv(spec: EngineSpec, files: Files, workdir: Path) -> list[str]:
         "-Dorg.apache.flink.api.python.shaded.io.netty.tryReflectionSetAccessible=true",  # for Arrow
         *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPEN),
         *(f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTED),
-        f"-Dlog.file={workdir / 'flink.log'}",
+        f"-Dlog.file={workdir / LOG_FILE}",
         f"-Dlog4j.configurationFile=file:{workdir / 'log4j.properties'}",
         f"-Djava.io.tmpdir={workdir / 'tmp'}",
         "-cp",

@@ -25,7 +25,7 @@ def rehearse(scratch: Session, text: str) -> bool:
         case Meaning.RESET:
             scratch.reset(parsed)
         case Meaning.SESSION:
-            scratch.change(text)
+            scratch.change(text, parsed)
         case Meaning.QUERY:
             return _only_adds(scratch, text)
         case Meaning.MODIFY:
@@ -45,7 +45,7 @@ def _only_adds(scratch: Session, text: str) -> bool:
     if not scratch.streaming:
         scratch.execute(f"EXPLAIN {text}")
         return True
-    plan = str(next(scratch.rows(scratch.execute(f"EXPLAIN CHANGELOG_MODE {text}")))[0])
+    plan = str(next(scratch.listing(f"EXPLAIN CHANGELOG_MODE {text}").rows)[0])
     found = _CHANGELOG.search(plan.partition("== Optimized Physical Plan ==")[2])
     return found is None or found[1] == "I"
 

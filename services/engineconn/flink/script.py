@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -22,26 +23,27 @@ from services.engineconn.engine import (
     Task,
     TaskEnded,
 )
-from services.engineconn.flink import arrow
+from services.engineconn.flink import arrow, jobs
 from services.engineconn.flink.rehearsal import rehearse
-from services.engineconn.flink.session import Meaning, Parsed, Session, SqlError
+from services.engineconn.flink.session import Listing, Meaning, Parsed, Session, SqlError
 from services.engineconn.flink.sql import Statement, split
 
 SHOWN = 100
-SHOW_ROWS = 1000
+LIST_ROWS = 1000
 
 
 @dataclass(slots=True)
 class Script:
-    """One task. `session()` opens a fresh session; `job_id` is the Flink job that runs now, or ran last.
-
-    `rows_written(job_id)` is asked once after each job: how many rows its sinks took, None when none of them counts.
-    """
+    """One task on a session of its own; `job_id` is the Flink job that runs now, or ran last."""
 
     task: Task
     session: Callable[[], Session]
+    """Opens a fresh session."""
     say: Callable[[Event], None]
+    cluster: Any
+    """The JVM's MiniCluster."""
     rows_written: Callable[[str], int | None]
+    """Rows that an ended job's sinks took; None when none of them counts. Asked once for each job."""
     cancelled: bool = False
     job_id: str = ""
     statement: int = 0
@@ -111,6 +113,9 @@ class Script:
 
     def _perform(self, session: Session, current: Statement, text: str, parsed: Parsed) -> dict[str, int]:
         """Do what the statement says; the rows it gave."""
+        if parsed.name in jobs.OPERATIONS:
+            listing = jobs.perform(session, self.cluster, parsed)
+            return {"rows": self._list(listing)} if listing is not None else {}
         match parsed.meaning:
             case Meaning.SET:
                 for line in session.set(parsed).splitlines():
@@ -118,9 +123,9 @@ class Script:
             case Meaning.RESET:
                 session.reset(parsed)
             case Meaning.SESSION:
-                session.change(text)
+                session.change(text, parsed)
             case Meaning.SHOW:
-                return {"rows": self._show(session, session.execute(text))}
+                return {"rows": self._list(session.listing(text))}
             case Meaning.QUERY:
                 return {"rows": self._query(session, current, text)}
             case Meaning.MODIFY:
@@ -141,25 +146,18 @@ class Script:
             self.say(Rows(batch))
         return count
 
-    def _show(self, session: Session, result: Any) -> int:
-        resolved = result.getResolvedSchema()
-        kinds = [
-            str(resolved.getColumn(i).get().getDataType().getLogicalType()) for i in range(resolved.getColumnCount())
-        ]
-        names = [str(name) for name in resolved.getColumnNames()]
-        schema = pa.schema([(name, _show_type(kind)) for name, kind in zip(names, kinds, strict=True)])
+    def _list(self, listing: Listing) -> int:
+        schema = pa.schema([(n, _list_type(kind)) for n, kind in zip(listing.names, listing.types, strict=True)])
         self.say(ResultOpened(self.statement, schema))
-        rows = list(session.rows(result))
-        for start in range(0, len(rows), SHOW_ROWS):
+        count = 0
+        while rows := list(islice(listing.rows, LIST_ROWS)):
+            count += len(rows)
             columns = [
-                pa.array(
-                    [_show_value(row[i], schema.field(i).type) for row in rows[start : start + SHOW_ROWS]],
-                    schema.field(i).type,
-                )
-                for i in range(len(names))
+                pa.array([_list_value(row[index], field.type) for row in rows], field.type)
+                for index, field in enumerate(schema)
             ]
             self.say(Rows(pa.RecordBatch.from_arrays(columns, schema=schema)))
-        return len(rows)
+        return count
 
     def _failed(self, at: Statement, error: SqlError, code: int) -> TaskEnded:
         for line in error.stack.splitlines():
@@ -177,13 +175,13 @@ def _job_id(task: Task, number: int) -> str:
     return hashlib.md5(f"{task.job_id}:{task.attempt}:{number}".encode(), usedforsecurity=False).hexdigest()
 
 
-def _show_type(kind: str) -> pa.DataType:
+def _list_type(kind: str) -> pa.DataType:
     if kind.startswith("BOOLEAN"):
         return pa.bool_()
     return pa.int64() if kind.startswith(("INT", "BIGINT")) else pa.string()
 
 
-def _show_value(value: object, kind: pa.DataType) -> object:
+def _list_value(value: object, kind: pa.DataType) -> object:
     if value is None or isinstance(value, bool) or kind == pa.int64():
         return value
     return str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -24,6 +24,7 @@ _MODIFY_TOO = (
     "CompilePlanOperation",
     "ExecutePlanOperation",
     "CompileAndExecutePlanOperation",
+    "StopJobOperation",
 )
 """Operations that have an effect although Flink does not count them among the modifying ones."""
 
@@ -73,6 +74,15 @@ class Parsed:
         return self.name not in _MODIFY_TOO
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A small result: column names, Flink's types of them, and rows."""
+
+    names: Sequence[str]
+    types: Sequence[str]
+    rows: Iterator[Sequence[object]]
+
+
 class Session:
     """A fresh TableEnvironment. `settings` are applied as SET would."""
 
@@ -80,7 +90,7 @@ class Session:
         self.jvm = gateway.jvm
         self._gateway = gateway
         self._settings = dict(settings)
-        self._history: list[Callable[[], Any]] = []
+        self._history: list[tuple[str, Callable[[], Any]]] = []
         self.env = self._environment()
 
     @property
@@ -123,11 +133,15 @@ class Session:
         """Run a statement and return Flink's TableResult. Raises SqlError."""
         return self.call(lambda: self.env.executeSql(text))
 
-    def change(self, text: str) -> Any:
+    def change(self, text: str, parsed: Parsed) -> None:
         """Run a statement that changes the session, and remember it."""
-        result = self.execute(text)
-        self._history.append(lambda: self.env.executeSql(text))
-        return result
+        jar = f"jar {parsed.operation.getPath()}" if parsed.name in ("AddJarOperation", "RemoveJarOperation") else ""
+        if parsed.name == "RemoveJarOperation":  # a TableEnvironment cannot, so it is made anew without the jar
+            self._history = [(what, again) for what, again in self._history if what != jar]
+            self._again()
+        else:
+            self.execute(text)
+            self._history.append((jar, lambda: self.env.executeSql(text)))
 
     def create_without_rows(self, parsed: Parsed) -> None:
         """Of CREATE TABLE … AS: the table alone, here and in what this session becomes."""
@@ -138,7 +152,7 @@ class Session:
     def remember_table(self, parsed: Parsed) -> None:
         """CREATE TABLE … AS has run: its table belongs to what this session becomes."""
         create = parsed.operation.getCreateTableOperation()
-        self._history.append(lambda: self.env.executeInternal(create))
+        self._history.append(("", lambda: self.env.executeInternal(create)))
 
     def name_job(self, job_id: str, name: str) -> None:
         """The id and name of the next Flink job of this session."""
@@ -146,8 +160,14 @@ class Session:
         if "pipeline.name" not in self._settings:
             self.env.getConfig().set("pipeline.name", name)
 
-    def rows(self, result: Any) -> Iterator[list[object]]:
-        """The rows of a small result, cell by cell."""
+    def listing(self, text: str) -> Listing:
+        """What SHOW, DESCRIBE or EXPLAIN gives. Raises SqlError."""
+        result = self.execute(text)
+        columns = [column for column in result.getResolvedSchema().getColumns()]
+        names = [str(column.getName()) for column in columns]
+        return Listing(names, [str(column.getDataType().getLogicalType()) for column in columns], self._rows(result))
+
+    def _rows(self, result: Any) -> Iterator[Sequence[object]]:
         width = result.getResolvedSchema().getColumnCount()
         rows = result.collect()
         try:
@@ -171,7 +191,7 @@ class Session:
 
     def _again(self) -> None:
         self.env = self._environment()
-        for again in self._history:
+        for _, again in self._history:
             self.call(again)
 
     def _environment(self) -> Any:

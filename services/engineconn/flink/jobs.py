@@ -1,0 +1,48 @@
+"""SHOW JOBS, DESCRIBE JOB, STOP JOB: statements that Flink leaves to whoever owns the cluster. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from services.engineconn.flink.session import Listing, Parsed, Session, SqlError
+
+OPERATIONS = ("ShowJobsOperation", "DescribeJobOperation", "StopJobOperation")
+
+
+def perform(session: Session, cluster: Any, parsed: Parsed) -> Listing | None:
+    """What the statement gives; None when it gives nothing. `cluster` is the JVM's MiniCluster. Raises SqlError."""
+    jobs = session.call(lambda: list(cluster.listJobs().get()))
+    if parsed.name == "ShowJobsOperation":
+        return _listing(jobs)
+    wanted = str(parsed.operation.getJobId())
+    found = next((job for job in jobs if str(job.getJobId().toHexString()) == wanted), None)
+    if found is None:
+        raise SqlError(f"there is no job {wanted[:64]} on this engine; SHOW JOBS lists those there are", "")
+    if parsed.name == "DescribeJobOperation":
+        return _listing([found])
+    return _stop(session, cluster, found.getJobId(), parsed.operation)
+
+
+def _listing(jobs: Sequence[Any]) -> Listing:
+    names = ("job id", "job name", "status", "start time")
+    rows = [
+        (str(job.getJobId().toHexString()), str(job.getJobName()), str(job.getJobState()), _time(job.getStartTime()))
+        for job in sorted(jobs, key=lambda job: int(job.getStartTime()))
+    ]
+    return Listing(names, ("STRING",) * len(names), iter(rows))
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _stop(session: Session, cluster: Any, job_id: Any, operation: Any) -> Listing | None:
+    if not operation.isWithSavepoint():
+        session.call(lambda: cluster.cancelJob(job_id).get())
+        return None
+    canonical = session.jvm.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
+    drain = bool(operation.isWithDrain())
+    path = session.call(lambda: cluster.stopWithSavepoint(job_id, None, drain, canonical).get())
+    return Listing(("savepoint path",), ("STRING",), iter([(str(path),)]))
