@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import fcntl
 import gc
 import importlib.util
@@ -48,16 +49,18 @@ def main() -> int:
         description="Run Headgate in one process. Settings are environment variables HEADGATE_*, see docs/settings.md.",
     )
     parser.add_argument("--stop-engines", action="store_true", help="at the end, stop engines with running tasks too")
-    parser.add_argument("--log-level", default="INFO", help="DEBUG, INFO, WARNING or ERROR (default INFO)")
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+    parser.add_argument("--log-level", default="INFO", type=str.upper, choices=levels, help="default: INFO")
     arguments = parser.parse_args()
-    logging.basicConfig(level=arguments.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s  %(message)s")
+    logging.basicConfig(level=arguments.log_level, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s")
     try:
         _one_folder()
         settings = Settings()
         return uvloop.run(run(settings, stop_engines=arguments.stop_engines or settings.stop_engines))
     except ValidationError as error:
         first = error.errors()[0]
-        print(f"headgate: HEADGATE_{str(first['loc'][-1]).upper()}: {first['msg']}", file=sys.stderr)
+        name, value = f"HEADGATE_{str(first['loc'][-1]).upper()}", first["input"]
+        print(f"headgate: {name}={value}: {first['msg']}; see docs/settings.md for what it takes", file=sys.stderr)
     except (HeadgateError, OSError) as error:
         print(f"headgate: {error}", file=sys.stderr)
     return 1
@@ -68,9 +71,7 @@ async def run(settings: Settings, *, stop_engines: bool) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    settings.home_folder.mkdir(parents=True, exist_ok=True)
-    settings.home_folder.chmod(0o700)
-    lock = _lock(settings.home_folder)
+    lock = _take(settings.home_folder)
     sockets = workdir.run_folder(settings.home_folder)
     for stale in sockets.glob("service-*.sock"):
         stale.unlink()
@@ -95,6 +96,8 @@ async def run(settings: Settings, *, stop_engines: bool) -> int:
     await manager.stop()
     await jobhistory.stop()
     await db.close()
+    with contextlib.suppress(OSError):  # engines that go on keep their sockets there
+        sockets.rmdir()
     lock.close()
     return 0
 
@@ -112,9 +115,15 @@ def _compose(settings: Settings, db: Database, sockets: Path) -> tuple[JobHistor
     return jobhistory, manager, ecm, entrance
 
 
-def _lock(home: Path) -> IO[str]:
-    """One process per home: SQLite has one writer."""
-    file = (home / ".lock").open("a+")
+def _take(home: Path) -> IO[str]:
+    """The home folder, readable by its owner only, and its lock: one process per home, since SQLite has one writer."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o700)
+        file = (home / ".lock").open("a+")
+    except OSError as error:
+        what = f"cannot use HEADGATE_HOME={home}: {error.strerror}; choose a folder of your own"
+        raise Unavailable(codes.SETTINGS_INVALID, what) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -33,21 +33,27 @@ class Service:
         return self.admin
 
 
-def start(home: Path) -> Service:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADGATE_")}
-    for name in ("HEADGATE_ENGINES_HOME", "HEADGATE_FLINK_HOME", "HEADGATE_JAVA_HOME"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
-    environment |= {"HEADGATE_HOME": str(home), "HEADGATE_PORT": "0", "HEADGATE_ENGINES": "flink,shell"}
-    command = [sys.executable, "-P", "-m", "services", "--stop-engines"]
+def start(home: Path, *arguments: str, **settings: str) -> Service:
+    """A service on `home` and a free port, with the engines of every kind unless `settings` (HEADGATE_*) say else."""
     home.mkdir(parents=True, exist_ok=True)
     with (home.parent / "service.log").open("a") as log:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "services", *arguments],
+            env=environment(home, **settings), stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
     assert process.stdout is not None
     first = process.stdout.readline()
     assert first.startswith("Headgate is ready: "), (home.parent / "service.log").read_text()
     kept = json.loads((home / "credentials.json").read_text())
     return Service(home, kept["url"], kept["user"], kept["password"], kept["token"], process, _admin(kept))
+
+
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    """What a service on `home` is started with: nothing of the caller's own installation but its engine files."""
+    kept = ("HEADGATE_ENGINES_HOME", "HEADGATE_FLINK_HOME", "HEADGATE_JAVA_HOME")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEADGATE_") or name in kept}
+    own = {"HEADGATE_HOME": str(home), "HEADGATE_PORT": "0", "HEADGATE_ENGINES": "flink,shell"}
+    return inherited | own | settings
 
 
 def _admin(kept: dict[str, str]) -> Client:
@@ -65,6 +71,6 @@ def stop(service: Service) -> int:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    running = start(tmp_path_factory.mktemp("service") / "home")
+    running = start(tmp_path_factory.mktemp("service") / "home", "--stop-engines")
     yield running
     assert stop(running) == 0

@@ -125,7 +125,7 @@ class Connection:
         """Tell the ECM what is used; return when it has not answered for long and no task runs."""
         heard = time.monotonic()
         while True:
-            used = usage.of_group(os.getpgrp())
+            used = usage.of_session(os.getsid(0))
             try:
                 await self._ecm.ReportEngineResourceUsage(
                     ecm_pb2.ResourceUsage(

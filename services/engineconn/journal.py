@@ -18,7 +18,7 @@ LOG_UP_TO_SECONDS = 0.1
 LOG_UP_TO_LINES = 100
 LONGEST_LINE = 16_000
 
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
+_UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
 
 class Journal:
@@ -27,7 +27,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._events = (folder / layout.EVENTS).open("a", encoding="utf-8", buffering=1)
-        self._log = (folder / layout.LOG).open("a", encoding="utf-8")
+        self._log = (folder / layout.LOG).open("a", encoding="utf-8", errors="replace")
         self._number = 0
         self._lines = 0
         self._told_lines = 0

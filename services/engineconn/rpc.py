@@ -24,6 +24,7 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
         self._tasks = tasks
         self._close = close
         self._runner: Runner | None = None
+        self._known: set[tuple[int, int]] = set()
         self.running: asyncio.Task[None] | None = None
 
     @property
@@ -35,12 +36,13 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
         self, request: pb.Task, context: grpc.aio.ServicerContext[pb.Task, pb.RunTaskReply]
     ) -> pb.RunTaskReply:
         key = (request.job_id, request.attempt)
-        if (self._tasks / f"{key[0]}-{key[1]}" / "events").exists():
+        if key in self._known:
             return pb.RunTaskReply()
         if self.running is not None and not self.running.done():
             raise Conflict(codes.ENGINE_BUSY, "the engine runs another task; ask the manager for one that is free")
         task = seam.Task(*key, request.code, request.run_type, dict(request.configuration))
         self._runner = Runner(self._engine, task, self._tasks / f"{key[0]}-{key[1]}", list(request.story))
+        self._known.add(key)
         self.running = asyncio.create_task(self._runner.run())
         return pb.RunTaskReply()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from services.engineconn.results import ResultWriter
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
+LET_GO_SECONDS = 2.0
 
 
 class Runner:
@@ -60,12 +60,14 @@ class Runner:
             return reading.result()
         except Exception as error:
             log.exception("the engine failed to run task %s-%s", self.task.job_id, self.task.attempt)
-            return seam.TaskEnded(seam.Outcome.FAILED, codes.INTERNAL, f"the engine connection failed: {error}")
+            return seam.TaskEnded(
+                seam.Outcome.FAILED, codes.INTERNAL, f"the engine connection failed: {_reason(error)}"
+            )
         finally:
             for task in (reading, ticking, dying):
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await task
+            # an engine that does not let go must not keep the end back
+            await asyncio.wait({reading, ticking, dying}, timeout=LET_GO_SECONDS)
 
     async def _read(self, journal: Journal, results: ResultWriter) -> seam.TaskEnded:
         async for event in self._engine.run(self.task):
@@ -118,6 +120,10 @@ async def _tick(journal: Journal, results: ResultWriter) -> None:
         await asyncio.sleep(TICK_SECONDS)
         journal.tell_lines()
         results.close_if_due()
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _last_lines(journal: Journal, ended: seam.TaskEnded) -> None:

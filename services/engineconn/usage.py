@@ -1,4 +1,4 @@
-"""What the processes of a group use, from /proc."""
+"""What the processes of a session use, from /proc."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Usage:
     cpu_seconds: float = 0.0
 
 
-def of_group(group: int) -> Usage:
-    """The sum over the processes of a process group that live now."""
+def of_session(session: int) -> Usage:
+    """The sum over the processes of a session that live now, whatever group they are in."""
     memory, ticks = 0, 0
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -29,7 +29,7 @@ def of_group(group: int) -> Usage:
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[2]) == group:
+        if int(fields[3]) == session:
             ticks += int(fields[11]) + int(fields[12])
             memory += int(fields[21]) * _PAGE
     return Usage(memory, ticks / _TICKS)

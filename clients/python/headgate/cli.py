@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from itertools import islice
@@ -13,11 +14,24 @@ import typer
 from headgate import credentials
 from headgate.client import Client, Job
 from headgate.errors import HeadgateError
-from headgate.follow import EXIT, ask_to_kill, follow
-from headgate.show import Format, err, one, rows
+from headgate.follow import EXIT, Follower
+from headgate.show import Format, one, plain, rows, say
 
-UNREACHABLE = 5
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run SQL and other code on Headgate's engines.")
+USAGE, UNREACHABLE, INTERRUPTED = 2, 5, 130
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="""Run SQL and other code on Headgate's engines.
+
+    Where to and as whom: --url, --user and --token; then HEADGATE_URL, HEADGATE_USER and HEADGATE_TOKEN; then what
+    'headgate login' kept; then $HEADGATE_HOME/credentials.json, which a service on this machine writes for its owner.
+
+    Exit codes: 0 Succeed, or the command did what it says; 1 Failed; 2 usage; 3 Cancelled; 4 Timeout; 5 unreachable
+    or refused; 130 interrupted, the job goes on.
+    """,
+)
 users = typer.Typer(no_args_is_help=True, help="Users; for administrators.")
 app.add_typer(users, name="users")
 
@@ -25,7 +39,7 @@ Output = Annotated[Format, typer.Option("-o", "--output", help="How to print: ta
 Url = Annotated[str | None, typer.Option(help="Where the service is (or HEADGATE_URL).")]
 User = Annotated[str | None, typer.Option(help="As whom (or HEADGATE_USER).")]
 Token = Annotated[str | None, typer.Option(help="With which token (better: HEADGATE_TOKEN).")]
-Id = Annotated[str, typer.Argument(help="A task id, or an execID.")]
+Id = Annotated[str, typer.Argument(help="The task id, as 'submit' and 'jobs' print it.")]
 Engine = Annotated[str, typer.Option(help="Such as flink, flink-1.20.5 or shell-1.")]
 File = Annotated[Path | None, typer.Argument(help="A script; - reads standard input.")]
 Inline = Annotated[str | None, typer.Option("-e", help="The code itself, instead of a file.")]
@@ -33,16 +47,23 @@ Vars = Annotated[list[str] | None, typer.Option("--var", help="A variable k=v fo
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="An engine setting k=v, applied as SET; may be repeated.")
 ]
+MaxRows = Annotated[int, typer.Option(min=0, help="Rows shown of each result set.")]
+Password = Annotated[str | None, typer.Option(help="Asked for when not given, which is safer: arguments are no secret.")]
 Creator = Annotated[str, typer.Option(help="The application you work in; limits are kept per user and creator.")]
 
 
 def main() -> None:
-    """Entry point: errors of the service end with exit code 5 and one line on stderr."""
+    """Entry point: what goes wrong ends with one line on stderr and an exit code, never with a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every character
     try:
         app()
     except HeadgateError as error:
-        err.print(f"headgate: {error}", markup=False)
+        say(f"headgate: {error}")
         sys.exit(UNREACHABLE)
+    except OSError as error:  # of this machine's own files; the service's are HeadgateErrors
+        say(f"headgate: {error}")
+        sys.exit(USAGE)
 
 
 @app.command()
@@ -53,7 +74,7 @@ def run(
     set_: Sets = None,
     engine: Engine = "flink",
     creator: Creator = "IDE",
-    max_rows: Annotated[int, typer.Option(min=0, help="Rows shown of each result set.")] = 1000,
+    max_rows: MaxRows = 1000,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not show the log.")] = False,
     output: Output = Format.TABLE,
     url: Url = None,
@@ -62,24 +83,28 @@ def run(
 ) -> None:
     """Submit a script, follow it, and print its results.
 
-    Example: headgate run examples/orders.sql; headgate run -e "SELECT 1" -o csv > one.csv
+    Its log and progress go to stderr, its results to stdout. Ctrl-C asks whether to kill the job; without a terminal
+    the job goes on. The exit code tells how it ended, see 'headgate --help'.
 
-    Exit codes: 0 Succeed, 1 Failed, 2 usage, 3 Cancelled, 4 Timeout, 5 unreachable or refused.
+    Example: headgate run examples/orders.sql
+
+    Example: headgate run -e 'SELECT ${n}' --var n=1 -o csv > one.csv
+
+    Example: headgate run -e 'SELECT 1' --set execution.runtime-mode=batch
     """
+    code, variables, configuration = _code(file, e), _pairs(var), _pairs(set_)
     client = Client(url, user, token)
-    job = client.submit(
-        _code(file, e), engine=engine, creator=creator, variables=_pairs(var), configuration=_pairs(set_)
-    )
+    job = client.submit(code, engine=engine, creator=creator, variables=variables, configuration=configuration)
     try:
-        status = follow(job, quiet=quiet)
-    except KeyboardInterrupt:
-        if not ask_to_kill(job):
-            raise typer.Exit(EXIT["Cancelled"]) from None
-        job.kill()
-        status = follow(job, quiet=quiet)
+        status = Follower(job, quiet=quiet).to_end()
+    except HeadgateError:
+        say(f"job {job.id} was submitted and is no longer followed; later: headgate status {job.id}")
+        raise
+    if status is None:
+        raise typer.Exit(INTERRUPTED)
     _print_results(job, status, max_rows, output)
     if status != "Succeed":
-        err.print(f"job {job.id} {status}: {job.history()['errDesc']}", markup=False)
+        say(f"job {job.id} {status}: {job.history()['errDesc']}")
     raise typer.Exit(EXIT[status])
 
 
@@ -96,23 +121,33 @@ def submit(
     user: User = None,
     token: Token = None,
 ) -> None:
-    """Submit a script and print its task id; it runs on without you."""
+    """Submit a script and print its task id; it runs on without you.
+
+    Example: id=$(headgate submit examples/orders.sql); headgate log -f $id; headgate results $id
+    """
+    code, variables, configuration = _code(file, e), _pairs(var), _pairs(set_)
     client = Client(url, user, token)
-    job = client.submit(
-        _code(file, e), engine=engine, creator=creator, variables=_pairs(var), configuration=_pairs(set_)
-    )
+    job = client.submit(code, engine=engine, creator=creator, variables=variables, configuration=configuration)
     one({"taskID": job.id}, output)
 
 
 @app.command()
 def status(id: Id, output: Output = Format.TABLE, url: Url = None, user: User = None, token: Token = None) -> None:
-    """Print a job's status."""
+    """Print a job's status.
+
+    It is Inited, Scheduled, Running, or for good: Succeed, Failed, Cancelled, Timeout.
+
+    Example: headgate status 17
+    """
     one({"status": Client(url, user, token).job(id).status()}, output)
 
 
 @app.command()
 def progress(id: Id, output: Output = Format.TABLE, url: Url = None, user: User = None, token: Token = None) -> None:
-    """Print how far a job is, from 0 to 1."""
+    """Print how far a job is, from 0 to 1.
+
+    Example: headgate progress 17 -o json
+    """
     one({"progress": Client(url, user, token).job(id).progress().fraction}, output)
 
 
@@ -125,19 +160,25 @@ def log(
     user: User = None,
     token: Token = None,
 ) -> None:
-    """Print a job's log."""
+    """Print a job's log.
+
+    Example: headgate log -f 17
+    """
     job = Client(url, user, token).job(id)
     lines = job.follow_log() if follow_ else _whole_log(job)
     if output is Format.TABLE:
         for line in lines:
-            print(line, flush=True)
+            print(plain(line), flush=True)
     else:
         rows(["line"], ([line] for line in lines), output)
 
 
 @app.command()
 def kill(id: Id, output: Output = Format.TABLE, url: Url = None, user: User = None, token: Token = None) -> None:
-    """Ask a job to stop."""
+    """Ask a job to stop; harmless when it has ended.
+
+    Example: headgate kill 17
+    """
     job = Client(url, user, token).job(id)
     job.kill()
     one({"killed": id}, output)
@@ -146,13 +187,16 @@ def kill(id: Id, output: Output = Format.TABLE, url: Url = None, user: User = No
 @app.command()
 def results(
     id: Id,
-    max_rows: Annotated[int, typer.Option(min=0, help="Rows shown of each result set.")] = 1000,
+    max_rows: MaxRows = 1000,
     output: Output = Format.TABLE,
     url: Url = None,
     user: User = None,
     token: Token = None,
 ) -> None:
-    """Print a job's result sets."""
+    """Print a job's result sets, as far as they are there.
+
+    Example: headgate results 17 --max-rows 10 -o csv
+    """
     job = Client(url, user, token).job(id)
     _print_results(job, job.status(), max_rows, output)
 
@@ -167,7 +211,10 @@ def jobs(
     user: User = None,
     token: Token = None,
 ) -> None:
-    """List your jobs, newest first."""
+    """List your jobs, newest first.
+
+    Example: headgate jobs --status Running,Failed --page-size 50
+    """
     names = ["taskID", "status", "progress", "engineType", "runType", "requestApplicationName", "costTime", "errDesc"]
     found = Client(url, user, token).jobs(page, page_size, status)
     rows(names, ([task[name] for name in names] for task in found), output)
@@ -175,13 +222,18 @@ def jobs(
 
 @app.command()
 def login(
-    url: Annotated[str, typer.Option(prompt="URL", envvar="HEADGATE_URL", help="Where the service is.")],
-    user: Annotated[str, typer.Option(prompt="User", envvar="HEADGATE_USER", help="As whom.")],
-    password: Annotated[str, typer.Option(prompt="Password", hide_input=True, help="Asked for when not given.")],
+    url: Annotated[str | None, typer.Option(envvar="HEADGATE_URL", help="Where the service is.")] = None,
+    user: Annotated[str | None, typer.Option(envvar="HEADGATE_USER", help="As whom.")] = None,
+    password: Password = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Log in and keep the log-in (not the password) in ~/.config/headgate/credentials.json."""
-    client = Client(url, user, password=password)
+    """Log in, for this and later commands.
+
+    The log-in, not the password, is kept in ~/.config/headgate/credentials.json.
+
+    Example: headgate login --url http://127.0.0.1:9001 --user alice
+    """
+    client = Client(url or _ask("URL"), user or _ask("User"), password=password or _ask("Password", hidden=True))
     path = credentials.save(client.credentials)
     one({"saved": str(path)}, output)
 
@@ -189,15 +241,19 @@ def login(
 @users.command("add")
 def users_add(
     name: Annotated[str, typer.Argument(help="At most 20 of letters, digits, _ and .")],
-    password: Annotated[str, typer.Option(prompt="Password", hide_input=True, confirmation_prompt=True)],
+    password: Password = None,
     admin: Annotated[bool, typer.Option(help="Make an administrator.")] = False,
     output: Output = Format.TABLE,
     url: Url = None,
     user: User = None,
     token: Token = None,
 ) -> None:
-    """Create a user."""
-    Client(url, user, token).create_user(name, password, is_admin=admin)
+    """Create a user; asks for his password.
+
+    Example: headgate users add alice
+    """
+    client = Client(url, user, token)
+    client.create_user(name, password or _ask("Password", hidden=True, twice=True), is_admin=admin)
     one({"created": name}, output)
 
 
@@ -207,10 +263,8 @@ def _code(file: Path | None, inline: str | None) -> str:
     if inline is not None:
         return inline
     assert file is not None
-    if str(file) == "-":
-        return sys.stdin.read()
     try:
-        return file.read_text("utf-8")
+        return (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{file}: {error}") from None
 
@@ -225,6 +279,14 @@ def _pairs(texts: list[str] | None) -> dict[str, str]:
     return pairs
 
 
+def _ask(what: str, *, hidden: bool = False, twice: bool = False) -> str:
+    """Asked on stderr: stdout is for data."""
+    try:
+        return str(typer.prompt(what, hide_input=hidden, confirmation_prompt=twice, err=True))
+    except typer.Abort:
+        raise typer.BadParameter(f"{what} was not given") from None
+
+
 def _whole_log(job: Job) -> list[str]:
     lines: list[str] = []
     while more := job.log(len(lines)):
@@ -233,14 +295,17 @@ def _whole_log(job: Job) -> list[str]:
 
 
 def _print_results(job: Job, status: str, max_rows: int, output: Format) -> None:
-    if output is Format.JSON:
-        sets = [
-            {"columns": [vars(c) for c in found.columns], "rows": list(islice(found.rows(), max_rows))}
-            for found in job.results()
-        ]
-        print(json.dumps({"job": job.id, "status": status, "results": sets}, ensure_ascii=False))
-        return
+    shown: list[dict[str, object]] = []
     for number, found in enumerate(job.results()):
-        if number and output is Format.CSV:
-            print()
-        rows([column.name for column in found.columns], found.rows(max_rows), output, f"Result {number}")
+        data = found.rows()
+        if output is Format.JSON:
+            columns = [vars(column) for column in found.columns]
+            shown.append({"columns": columns, "rows": list(islice(data, max_rows))})
+        else:
+            if number and output is Format.CSV:
+                print()
+            rows([column.name for column in found.columns], islice(data, max_rows), output, f"Result {number}")
+        if next(data, None) is not None:
+            say(f"result {number} has more than {max_rows} rows; for more: headgate results {job.id} --max-rows …")
+    if output is Format.JSON:
+        print(json.dumps({"job": job.id, "status": status, "results": shown}, ensure_ascii=False))

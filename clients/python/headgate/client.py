@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
 
 import httpx2
 
 from headgate import credentials
-from headgate.errors import HeadgateError
+from headgate.errors import HeadgateError, NotLoggedIn
 from headgate.http import TICKET, Http
 
 ENDED = frozenset({"Succeed", "Failed", "Cancelled", "Timeout"})
 POLL_SECONDS = 0.3
 PAGE_ROWS = 5000
 LOG_LINES = 1000
-NULL = "LINKIS_NULL"
+NULL = f"NULL-{token_hex(8)}"  # how NULL comes: a text that no cell holds
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,10 @@ class Job:
         self._http.get(f"/entrance/{self.id}/kill")
 
     def history(self) -> dict[str, Any]:
-        """The job's row in the history."""
-        task_id = self.id
-        if not str(task_id).isdigit():
-            raise HeadgateError("the history is asked by the numeric task id")
-        return dict(self._http.get(f"/jobhistory/{task_id}/get")["task"])
+        """The job's row in the history. Needs the numeric task id, as `results` does."""
+        if not str(self.id).isdigit():
+            raise HeadgateError(f"history and results are kept by numeric task id, not by execID such as {self.id}")
+        return dict(self._http.get(f"/jobhistory/{self.id}/get")["task"])
 
     def results(self) -> Iterator[ResultSet]:
         """The result sets, in the order of the statements."""
@@ -133,10 +133,12 @@ class Client:
         *,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        if password is not None and url and user:
-            self.credentials = _log_in(url, user, password, transport)
-        else:
+        if password is None:
             self.credentials = credentials.find(url, user, token)
+        elif url and user:
+            self.credentials = _log_in(credentials.with_scheme(url), user, password, transport)
+        else:
+            raise NotLoggedIn("a password is for one user at one URL: give both")
         self._http = Http(self.credentials, transport)
 
     def submit(

@@ -8,45 +8,69 @@ import time
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from headgate.client import ENDED, POLL_SECONDS, Job
-from headgate.show import err
+from headgate.show import err, say
 
 EXIT = {"Succeed": 0, "Failed": 1, "Cancelled": 3, "Timeout": 4}
 
 
-def follow(job: Job, *, quiet: bool) -> str:
-    """The final status. The log goes to stderr, with a bar below it on a terminal and plain lines in a pipe."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    terminal = sys.stderr.isatty()
-    line, told = 0, ""
-    with Progress(*columns, console=err, disable=not terminal, transient=True) as bar:
-        shown = bar.add_task(f"job {job.id}", total=1.0)
+class Follower:
+    """Shows a job's log on stderr, with a bar below it on a terminal and plain lines in a pipe; no line twice."""
+
+    def __init__(self, job: Job, *, quiet: bool) -> None:
+        self._job = job
+        self._quiet = quiet
+        self._line = 0
+        self._told = ""
+
+    def to_end(self) -> str | None:
+        """The final status, or None when the user pressed Ctrl-C and the job goes on without him."""
         while True:
-            status, progress = job.status(), job.progress()
-            while not quiet and (lines := job.log(line)):
-                for text in lines:
-                    err.print(text, markup=False, soft_wrap=True)
-                line += len(lines)
-            bar.update(shown, completed=progress.fraction, description=f"job {job.id} {status}")
-            now = f"job {job.id} {status} {progress.fraction:.0%}"
-            if not terminal and now != told:
-                err.print(now, markup=False)
-                told = now
-            if status in ENDED:
-                return status
-            time.sleep(POLL_SECONDS)
+            try:
+                return self._to_end()
+            except KeyboardInterrupt:
+                if not _asked_to_kill(self._job):
+                    say(
+                        f"job {self._job.id} goes on; to follow it: headgate log -f {self._job.id}, "
+                        f"for its results: headgate results {self._job.id}, to kill it: headgate kill {self._job.id}"
+                    )
+                    return None
+                self._job.kill()
+
+    def _to_end(self) -> str:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+        )
+        terminal = sys.stderr.isatty()
+        with Progress(*columns, console=err, disable=not terminal, transient=True) as bar:
+            shown = bar.add_task(f"job {self._job.id}", total=1.0)
+            while True:
+                status, progress = self._job.status(), self._job.progress()
+                self._show_log()
+                bar.update(shown, completed=progress.fraction, description=f"job {self._job.id} {status}")
+                now = f"job {self._job.id} {status} {progress.fraction:.0%}"
+                if not terminal and now != self._told:
+                    say(now)
+                    self._told = now
+                if status in ENDED:
+                    return status
+                time.sleep(POLL_SECONDS)
+
+    def _show_log(self) -> None:
+        while not self._quiet and (lines := self._job.log(self._line)):
+            for text in lines:
+                say(text)
+            self._line += len(lines)
 
 
-def ask_to_kill(job: Job) -> bool:
-    """After Ctrl-C: whether the job shall be killed. Without a terminal it goes on."""
-    if not sys.stdin.isatty():
-        err.print(f"job {job.id} goes on; to kill it: headgate kill {job.id}")
+def _asked_to_kill(job: Job) -> bool:
+    """Whether the user wants the job killed; without a terminal nobody can be asked, and it goes on."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
+    say(f"\nKill job {job.id}? [y/N] ", end="")
     try:
-        return input(f"\nKill job {job.id}? [y/N] ").strip().lower().startswith("y")
-    except (KeyboardInterrupt, EOFError):
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    except KeyboardInterrupt:
         return False

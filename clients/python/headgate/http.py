@@ -14,6 +14,8 @@ from headgate.errors import NotLoggedIn, Refused, Unreachable
 PREFIX = "/api/rest_j/v1"
 TICKET = "linkis_user_session_ticket_id_v1"
 TRIES = 4
+# a proxy set for the world outside cannot reach this machine's own services, and must not see their tokens
+_OWN_MACHINE = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
 class Http:
@@ -24,13 +26,14 @@ class Http:
         if credentials.token:
             headers = {"Token-Code": credentials.token, "Token-User": credentials.user}
         cookies = {TICKET: credentials.ticket} if credentials.ticket else {}
-        self.url = credentials.url
+        self._credentials = credentials
         self._client = httpx2.Client(
-            base_url=credentials.url.rstrip("/") + PREFIX,
+            base_url=credentials.url + PREFIX,
             headers=headers,
             cookies=cookies,
             timeout=60,
             transport=transport,
+            mounts=dict.fromkeys(_OWN_MACHINE),
         )
 
     def get(self, route: str, /, **query: str | int) -> dict[str, Any]:
@@ -56,17 +59,26 @@ class Http:
         self._client.close()
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(f"nothing answers at {self.url}: {error}; is the service up?")
+        named_by = f" (named by {self._credentials.named_by})" if self._credentials.named_by else ""
+        return Unreachable(f"nothing answers at {self._credentials.url}{named_by}: {error}; is the service up?")
 
     def _open(self, reply: httpx2.Response) -> dict[str, Any]:
         try:
             envelope = reply.json()
-            status, message, data = envelope["status"], str(envelope["message"]), envelope.get("data") or {}
+            status, message, data = envelope["status"], str(envelope["message"]), dict(envelope.get("data") or {})
         except (ValueError, KeyError, TypeError):
-            raise Refused(f"{self.url} answered HTTP {reply.status_code} in a form that Headgate never uses") from None
+            what = f"HTTP {reply.status_code} in a form that Headgate never uses"
+            raise Refused(f"{self._credentials.url} answered {what}") from None
         if status == 0:
-            return dict(data)
+            return data
         if status == -1:
-            raise NotLoggedIn(message)
+            raise NotLoggedIn(self._no_longer())
         fault = data.get("errorMsg") or {}
         raise Refused(str(fault.get("desc") or message), int(fault.get("errCode") or 0), data.get("field"))
+
+    def _no_longer(self) -> str:
+        what = "token" if self._credentials.token else "log-in"
+        return (
+            f"{self._credentials.url} does not take the {what} of {self._credentials.user} (expired, revoked, or of "
+            "another service): run 'headgate login', or set HEADGATE_USER and HEADGATE_TOKEN"
+        )

@@ -87,10 +87,8 @@ class Flink:
 
         settings = {**self._settings, **task.configuration}
         assert self._gateway is not None and self._counting is not None
-        gateway = self._gateway
-        script = self._script = Script(
-            task, lambda: Session(gateway, settings), say, self._cluster, self._counting.take
-        )
+        session = partial(Session, self._gateway, settings)
+        script = self._script = Script(task, session, say, self._cluster, self._counting.take)
         script.cancelled = (task.job_id, task.attempt) in self._cancelled
         helpers = [asyncio.create_task(self._progress(script, events)), *self._tails(events)]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from commons.process.errors import Unavailable
 from protocol import codes, names
 from services.engineconn.engine import (
     Engine,
@@ -30,6 +31,7 @@ from services.engineconn.engine import (
 
 SCHEMA = pa.schema([("line", pa.string())], metadata={"kind": names.TEXT_RESULT})
 KILL_SECONDS = 1.5
+DRAIN_SECONDS = 0.5
 ROWS_AT_ONCE = 1000
 LONGEST_LINE = 1024 * 1024
 
@@ -43,14 +45,22 @@ class Shell:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._exit_code: int | None = None
+        self._running: tuple[int, int] | None = None
         self._cancelled: set[tuple[int, int]] = set()
 
     async def open(self, spec: EngineSpec, workdir: Path, say: Callable[[str], None]) -> None:
         self._workdir = workdir
         self._workspace = spec.workspace
-        spec.workspace.mkdir(parents=True, exist_ok=True)
+        try:
+            spec.workspace.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            what = f"the workspace {spec.workspace} cannot be made: {error.strerror}"
+            raise Unavailable(codes.ENGINE_START_FAILED, what) from None
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
+        self._running = (task.job_id, task.attempt)
         yield StatementStarted(0, 1, task.code)
         yield ResultOpened(0, SCHEMA)
         last_error = ""
@@ -59,6 +69,7 @@ class Shell:
                 if isinstance(event, LogLine) and event.level == "WARN":
                     last_error = event.text
                 yield event
+        self._running = None
         ended = self._ended(task, last_error)
         yield StatementEnded(0, ended.outcome)
         if ended.outcome is Outcome.SUCCEED:
@@ -77,12 +88,12 @@ class Shell:
             await self._kill()
         lines: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue(maxsize=ROWS_AT_ONCE)
         assert process.stdout is not None and process.stderr is not None
-        readers = [
+        self._readers = [
             asyncio.create_task(_read(process.stdout, "INFO", lines)),
             asyncio.create_task(_read(process.stderr, "WARN", lines)),
         ]
         try:
-            open_streams = len(readers)
+            open_streams = len(self._readers)
             while open_streams:
                 first = await lines.get()
                 batch = [first]
@@ -95,18 +106,19 @@ class Shell:
                 out = [text for level, text in said if level == "INFO"]
                 if out:
                     yield Rows(pa.record_batch([pa.array(out, pa.string())], schema=SCHEMA))
-            await process.wait()
+            await _exited(process)
         finally:
-            for reader in readers:
+            for reader in self._readers:
                 reader.cancel()
+            _kill_group(process)
+            self._process, self._exit_code = None, process.returncode
             script.unlink(missing_ok=True)
 
     def _ended(self, task: Task, last_error: str) -> TaskEnded:
         if (task.job_id, task.attempt) in self._cancelled:
             self._cancelled.discard((task.job_id, task.attempt))
             return TaskEnded(Outcome.CANCELLED, codes.KILLED, "the job was killed")
-        assert self._process is not None
-        code = self._process.returncode
+        code = self._exit_code
         if code == 0:
             return TaskEnded(Outcome.SUCCEED)
         how = (
@@ -118,20 +130,22 @@ class Shell:
 
     async def cancel(self, task: Task) -> None:
         self._cancelled.add((task.job_id, task.attempt))
-        await self._kill()
+        if self._running == (task.job_id, task.attempt):
+            await self._kill()
 
     async def _kill(self) -> None:
         process = self._process
-        if process is None or process.returncode is not None:
+        if process is None:
             return
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), KILL_SECONDS)
-                break
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # children that outlived the shell
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_exited(process), KILL_SECONDS)
+        _kill_group(process)
+        if self._readers:  # they end with the pipes, which a process that left the group may still hold
+            await asyncio.wait(self._readers, timeout=DRAIN_SECONDS)
+        for reader in self._readers:
+            reader.cancel()
 
     async def died(self) -> str:
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # never resolved
@@ -140,16 +154,29 @@ class Shell:
         await self._kill()
 
 
+async def _exited(process: asyncio.subprocess.Process) -> None:
+    while process.returncode is None:  # wait() would also wait for everybody who holds its pipes
+        await asyncio.sleep(0.02)
+
+
+def _kill_group(process: asyncio.subprocess.Process) -> None:
+    """What outlived the shell ends too: nothing of a task goes on without it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 async def _read(stream: asyncio.StreamReader, level: str, lines: asyncio.Queue[tuple[str, str] | None]) -> None:
     """Put each line, and None at the end. A line without an end for too long is cut into pieces."""
-    while True:
-        try:
-            raw = await stream.readuntil(b"\n")
-        except asyncio.IncompleteReadError as error:
-            raw = error.partial
-        except asyncio.LimitOverrunError as error:
-            raw = await stream.readexactly(error.consumed)
-        if not raw:
-            await lines.put(None)
-            return
-        await lines.put((level, raw.decode("utf-8", "replace").rstrip("\r\n")))
+    try:
+        while True:
+            try:
+                raw = await stream.readuntil(b"\n")
+            except asyncio.IncompleteReadError as error:
+                raw = error.partial
+            except asyncio.LimitOverrunError as error:
+                raw = await stream.readexactly(error.consumed)
+            if not raw:
+                return
+            await lines.put((level, raw.decode("utf-8", "replace").rstrip("\r\n")))
+    finally:
+        await lines.put(None)
