@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from protocol import codes, layout
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 
 POLL_SECONDS = 0.03
+PUBLISH_SECONDS = 0.5
 EVENTS_AT_ONCE = 500
 
 
@@ -26,13 +28,18 @@ class TaskFolder:
         self._location = location
         self._gone = gone
         self._published: set[str] = set()
+        self._folders: dict[str, int] = {}  # when each result set's folder had changed when it was looked at
         self._publishing = asyncio.Lock()
         self._offsets = [0]  # byte offset of every INDEX_LINES-th line of the log
 
     async def watch(self, after: int) -> AsyncIterator[list[pb.TaskEvent]]:
         """Events with numbers above `after`, in batches, as they come; the last is Ended, after all is published."""
         offset, number = 0, 0
+        published = time.monotonic()
         while True:
+            if time.monotonic() - published >= PUBLISH_SECONDS:
+                await self.publish(log_too=False)
+                published = time.monotonic()
             events, offset = _read_events(self.folder / layout.EVENTS, offset)
             if not events:
                 reason = self._gone()
@@ -43,8 +50,8 @@ class TaskFolder:
                 continue
             number = events[-1].number
             ended = events[-1].HasField("ended")
-            if ended or any(event.HasField("result_set") or event.HasField("progress") for event in events):
-                await self.publish(log_too=ended)
+            if ended:
+                await self.publish(log_too=True)
             new = [event for event in events if event.number > after]
             if new:
                 yield new
@@ -57,12 +64,16 @@ class TaskFolder:
             await asyncio.to_thread(self._publish, log_too)
 
     def _publish(self, log_too: bool) -> None:
-        paths = sorted((self.folder / layout.RESULTS).glob("*/*.arrow"))
-        # a result set without its schema cannot be read, so the schema goes first
-        paths.sort(key=lambda path: path.name != layout.SCHEMA)
+        fresh: list[Path] = []
+        for folder in sorted((self.folder / layout.RESULTS).glob("*")):
+            changed = folder.stat().st_mtime_ns
+            if self._folders.get(folder.name) != changed:
+                # a result set without its schema cannot be read, so the schema goes first
+                fresh += sorted(folder.glob("*.arrow"), key=lambda path: (path.name != layout.SCHEMA, path.name))
+                self._folders[folder.name] = changed
         if log_too:
-            paths.append(self.folder / layout.LOG)
-        for path in paths:
+            fresh.append(self.folder / layout.LOG)
+        for path in fresh:
             name = str(path.relative_to(self.folder))
             if name not in self._published:
                 self._storage.publish(f"{self._location}/{name}", str(path))

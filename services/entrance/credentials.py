@@ -15,8 +15,8 @@ def write(path: Path, url: str, fresh: tuple[str, str] | None) -> None:
         kept = {}
     if fresh is not None:
         kept = {"user": "admin", "password": fresh[0], "token": fresh[1]}
-    if not kept:
-        return  # somebody removed it: its secrets are known to nobody here
+    if not kept or not isinstance(kept, dict):
+        return  # somebody removed or spoiled it: its secrets are known to nobody here
     temporary = path.with_name(".credentials.json")
     temporary.unlink(missing_ok=True)
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

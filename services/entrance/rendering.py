@@ -76,7 +76,7 @@ def _timestamps(field: pa.Field) -> Render:
         if zone is not None:
             stamp = stamp.replace(tzinfo=ZoneInfo("UTC")).astimezone(zone)
         fraction = f".{nanoseconds:09d}"[: digits + 1] if digits else ""
-        return f"{stamp:%Y-%m-%d %H:%M:%S}{fraction}"
+        return f"{stamp.replace(microsecond=0, tzinfo=None).isoformat(' ')}{fraction}"
 
     return render
 

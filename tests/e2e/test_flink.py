@@ -1,118 +1,82 @@
-"""SQL on a real Flink, through REST."""
+"""Jobs on a real Flink, through REST: progress, log, kill, workspace, warm engines, and Linkis' own Python SDK."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from typing import Any
+import time
 
-from headgate import Job
+import pytest
 
 from tests.conftest import Service
+from tests.support.jobs import BATCH, eventually, run, tables
 
-BATCH = {"execution.runtime-mode": "batch"}
-
-
-def run(service: Service, code: str, expected: str = "Succeed", **more: Any) -> Job:
-    job = service.client().submit(code, **more)
-    status = job.wait(240)
-    assert status == expected, "\n".join(job.log())
-    return job
+STREAM = """CREATE TABLE g (id INT) WITH ('connector'='datagen', 'rows-per-second'='5');
+CREATE TABLE b (id INT) WITH ('connector'='blackhole')"""
+LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (INFO|WARN|ERROR) ")
 
 
-def tables(job: Job) -> list[list[list[str | None]]]:
-    return [list(result.rows()) for result in job.results()]
-
-
-def test_types_are_exact(service: Service) -> None:
-    code = """
-    SELECT CAST(1 AS TINYINT), 9223372036854775807, CAST('12345678.90' AS DECIMAL(20, 2)), 1.5E0, TRUE, 'x',
-      DATE '2026-01-02', TIMESTAMP '2026-01-02 03:04:05.120', CAST(NULL AS INT), ARRAY[1, 2], MAP['k', 1], ROW(1, 'z')
-    """
-    job = run(service, code, configuration=BATCH)
-    (result,) = job.results()
-    assert [column.type for column in result.columns] == [
-        "tinyint", "bigint", "decimal", "double", "boolean", "string",
-        "date", "timestamp", "int", "array", "map", "struct",
-    ]  # fmt: skip
-    (row,) = result.rows()
-    assert row[:10] == [
-        "1", "9223372036854775807", "12345678.90", "1.5", "true", "x",
-        "2026-01-02", "2026-01-02 03:04:05.120", None, "[1, 2]",
-    ]  # fmt: skip
-    assert row[10] == '{"k": 1}'
-
-
-def test_a_script_writes_and_reads_back_by_relative_path(service: Service) -> None:
-    code = """
-    CREATE TABLE t (id INT, name STRING) WITH ('connector'='filesystem', 'path'='kept/t', 'format'='csv');
-    INSERT INTO t VALUES (1, 'a'), (2, 'b');
-    SELECT * FROM t ORDER BY id;
-    SHOW TABLES;
-    DESCRIBE t;
-    SELECT * FROM t WHERE id > 5
-    """
-    job = run(service, code, configuration=BATCH)
-    read, shown, described, empty = tables(job)
-    assert read == [["1", "a"], ["2", "b"]] and shown == [["t"]] and empty == []
-    assert [row[0] for row in described] == ["id", "name"]
-    assert (service.home / "workspace" / "admin" / "kept" / "t").is_dir()
-
-
-def test_streaming_is_the_default_and_updates_have_their_kind(service: Service) -> None:
-    code = "SELECT b, COUNT(*) AS c FROM (VALUES (1, 'x'), (2, 'x')) AS t(a, b) GROUP BY b; SELECT 1 AS uno"
-    grouped, one = run(service, code).results()
-    assert [column.name for column in grouped.columns] == ["op", "b", "c"]
-    assert list(grouped.rows()) == [["+I", "x", "1"], ["-U", "x", "1"], ["+U", "x", "2"]]
-    assert [column.name for column in one.columns] == ["uno"] and list(one.rows()) == [["1"]]
-
-
-def test_nothing_runs_when_a_later_statement_is_wrong(service: Service) -> None:
-    code = """CREATE TABLE w (id INT) WITH ('connector'='filesystem', 'path'='never', 'format'='csv');
-    INSERT INTO w VALUES (1);
-    SELECT nope
-      FROM w"""
-    job = run(service, code, "Failed", configuration=BATCH)
-    said = job.history()["errDesc"]
-    assert said.startswith("statement 3 (line 3, column 12)") and "nope" in said and "\n" not in said
-    assert not (service.home / "workspace" / "admin" / "never").exists()
-
-
-def test_the_first_failing_statement_stops_and_earlier_results_stay(service: Service) -> None:
-    code = "SELECT 1 AS a; SELECT CAST(x AS INT) FROM (VALUES ('no')) AS t(x); SELECT 3 AS c"
-    job = run(service, code, "Failed", configuration=BATCH)
-    assert tables(job)[0] == [["1"]] and len(tables(job)) == 2
-    assert "statement 2" in job.history()["errDesc"]
-
-
-def test_set_a_statement_set_and_variables(service: Service) -> None:
-    code = """--@set n=3
-    SET 'execution.runtime-mode' = 'batch';
-    CREATE TABLE a (id INT) WITH ('connector'='blackhole');
-    BEGIN STATEMENT SET;
-    INSERT INTO a VALUES (1);
-    INSERT INTO a VALUES (2);
-    END;
-    SELECT ${n+1} AS n, '${who}' AS who"""
-    job = run(service, code, variables={"who": "me"})
-    assert tables(job) == [[["4", "me"]]]
-
-
-def test_an_endless_stream_is_killed(service: Service) -> None:
-    code = """CREATE TABLE g (id INT) WITH ('connector'='datagen', 'rows-per-second'='5');
+def test_progress_never_falls_and_is_whole_only_at_the_end(service: Service) -> None:
+    code = """CREATE TABLE g (id INT) WITH ('connector'='datagen', 'number-of-rows'='40', 'rows-per-second'='20');
     CREATE TABLE b (id INT) WITH ('connector'='blackhole');
-    INSERT INTO b SELECT * FROM g"""
+    INSERT INTO b SELECT * FROM g; INSERT INTO b SELECT id FROM g GROUP BY id; SELECT COUNT(*) FROM g"""
     job = service.client().submit(code)
-    seen = 0.0
-    for line in job.follow_log():
-        now = job.progress().fraction
-        assert seen <= now < 1.0
-        seen = now
-        if "to RUNNING" in line:
-            break
+    seen, steps = [], 0
+    while job.status() not in ("Succeed", "Failed"):
+        progress = job.progress()
+        if job.status() == "Running":
+            seen.append(progress.fraction)
+            steps += len(progress.steps)
+            for step in progress.steps:
+                assert step["totalTasks"] >= step["succeedTasks"] + step["runningTasks"] + step["failedTasks"]
+        time.sleep(0.05)
+    assert seen == sorted(seen) and seen[0] >= 0.0 and seen[-1] < 1.0
+    assert len({fraction for fraction in seen if fraction > 0.0}) >= 3 and steps
+    assert job.status() == "Succeed" and job.progress().fraction == 1.0
+
+
+def test_the_log_tells_the_story_with_flinks_lines_while_it_runs(service: Service) -> None:
+    job = service.client().submit(f"{STREAM}; INSERT INTO b SELECT * FROM g")
+    eventually(lambda: any("switched from INITIALIZING to RUNNING" in line for line in job.log()), "Flink's lines")
+    assert job.status() == "Running"
     job.kill()
     assert job.wait(30) == "Cancelled"
+    log = job.log()
+    assert all(LINE.match(line) for line in log)
+    told = ["is accepted", "Scheduled", "Your job is Running now", "statement(s) checked", "Statement 3 of 3: INSERT"]
+    places = [next(n for n, line in enumerate(log) if text in line) for text in [*told, "completed with a status"]]
+    assert places == sorted(places)
+    assert not any("Statement 3 of 3" in line for line in run(service, "SELECT 1").log()), "of this job alone"
+
+
+@pytest.mark.parametrize("statement", ["INSERT INTO b SELECT * FROM g", "SELECT * FROM g"])
+def test_an_endless_stream_is_killed_soon(service: Service, statement: str) -> None:
+    job = service.client().submit(f"{STREAM}; {statement}")
+    eventually(lambda: any("to RUNNING" in line for line in job.log()), "it runs")
+    began = time.monotonic()
+    job.kill()
+    assert job.wait(30) == "Cancelled" and time.monotonic() - began < 6.0
+    assert job.history()["errCode"] == 31001
+
+
+def test_a_job_killed_before_its_statement_runs_is_cancelled(service: Service) -> None:
+    job = service.client().submit(f"{STREAM}; INSERT INTO b SELECT * FROM g")
+    job.kill()
+    assert job.wait(30) == "Cancelled"
+    run(service, "SELECT 1")
+
+
+def test_the_workspace_holds_relative_paths(service: Service) -> None:
+    code = """
+    CREATE TABLE t (id INT, n STRING) WITH ('connector'='filesystem', 'path'='kept/t', 'format'='csv');
+    CREATE TABLE same (id INT, n STRING) WITH ('connector'='filesystem', 'path'='${workspace}/kept/t', 'format'='csv');
+    INSERT INTO t VALUES (1, 'a'), (2, 'b');
+    SELECT * FROM same ORDER BY id;
+    """
+    assert tables(run(service, code, configuration=BATCH)) == [[["1", "a"], ["2", "b"]]]
+    assert (service.home / "workspace" / "admin" / "kept" / "t").is_dir()
 
 
 def test_the_warm_engine_serves_the_same_tenant_only(service: Service) -> None:

@@ -9,23 +9,19 @@ import os
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-from py4j.java_gateway import GatewayParameters, JavaGateway
 
 from commons.process.errors import Unavailable
 from protocol import codes
 from services.engineconn.engine import Engine, EngineSpec, Event, LogLine, Progress, Task, TaskEnded
 from services.engineconn.flink import files, launch
-from services.engineconn.flink.counting import Counting
+from services.engineconn.flink.jvm import Jvm
 from services.engineconn.flink.rest import Rest, fraction
 from services.engineconn.flink.script import Script
-from services.engineconn.flink.session import Session
 from services.engineconn.flink.tail import tail
 
 # a dead JVM would otherwise print a traceback for every Java object that is let go
@@ -47,10 +43,8 @@ class Flink:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
-        self._gateway: JavaGateway | None = None
-        self._counting: Counting | None = None
+        self._jvm: Jvm | None = None
         self._rest: Rest | None = None
-        self._cluster: Any = None
         self._script: Script | None = None
         self._cancelled: set[tuple[int, int]] = set()
         self._thread = ThreadPoolExecutor(1, "flink")
@@ -86,9 +80,8 @@ class Flink:
             asyncio.run_coroutine_threadsafe(events.put(event), loop).result()
 
         settings = {**self._settings, **task.configuration}
-        assert self._gateway is not None and self._counting is not None
-        session = partial(Session, self._gateway, settings)
-        script = self._script = Script(task, session, say, self._cluster, self._counting.take)
+        assert self._jvm is not None
+        script = self._script = Script(task, self._jvm, settings, say)
         script.cancelled = (task.job_id, task.attempt) in self._cancelled
         helpers = [asyncio.create_task(self._progress(script, events)), *self._tails(events)]
 
@@ -141,8 +134,8 @@ class Flink:
     async def close(self) -> None:
         if self._rest is not None:
             await self._rest.close()
-        if self._gateway is not None:
-            self._gateway.close()
+        if self._jvm is not None:
+            self._jvm.close()
         process = self._process
         if process is not None and process.returncode is None:
             assert process.stdin is not None
@@ -170,18 +163,9 @@ class Flink:
         os.truncate(out, 0)  # the token shall not lie about
         return int(port), token
 
-    def _connect(self, port: int, token: str, configuration: dict[str, str]) -> None:
-        parameters = GatewayParameters(port=port, auth_token=token, auto_convert=True)
-        self._gateway = JavaGateway(gateway_parameters=parameters)
-        self._counting = Counting(self._gateway, self._workdir)
-        flink = self._gateway.jvm.org.apache.flink
-        java = flink.configuration.Configuration()
-        for key, value in {**configuration, **self._counting.configuration}.items():
-            java.setString(key, value)
-        builder = flink.runtime.minicluster.MiniClusterConfiguration.Builder().setConfiguration(java)
-        built = builder.setNumTaskManagers(1).setNumSlotsPerTaskManager(launch.SLOTS).build()
-        self._cluster = flink.runtime.minicluster.MiniCluster(built)
-        self._cluster.start()
+    def _connect(self, port: int, token: str, configuration: Mapping[str, str]) -> None:
+        self._jvm = Jvm(port, token, self._workdir)
+        self._jvm.start_cluster(configuration, launch.SLOTS)
 
     async def _slots(self) -> None:
         assert self._rest is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tarfile
 import tomllib
@@ -17,6 +18,7 @@ from services.engineconn.engine import EngineSpec
 from services.engineconn.provisioning import Download, provide
 
 _PARTS = ("lib", "opt", "plugins")
+_IS_17 = re.compile(r'^JAVA_VERSION="17\b', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Files:
 
 async def find(spec: EngineSpec, say: Callable[[str], None]) -> Files:
     """What the engine needs to start. Raises Invalid or Unavailable naming the fix."""
-    return Files(await _flink(spec, say), await _java(spec, say))
+    java = await _java(spec, say)  # the smaller one first: what is wrong is known sooner
+    return Files(await _flink(spec, say), java)
 
 
 async def _flink(spec: EngineSpec, say: Callable[[str], None]) -> Path:
@@ -56,9 +59,9 @@ def _java_17(home: str) -> str:
     """JAVA_HOME, if it is a 17: the only one everything here is tested with."""
     try:
         release = (Path(home) / "release").read_text() if home else ""
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return ""
-    return home if 'JAVA_VERSION="17' in release else ""
+    return home if _IS_17.search(release) and (Path(home) / "bin" / "java").is_file() else ""
 
 
 def _distribution() -> dict[str, dict[str, dict[str, object]]]:

@@ -11,9 +11,9 @@ from services.engineconn.flink.session import Listing, Parsed, Session, SqlError
 OPERATIONS = ("ShowJobsOperation", "DescribeJobOperation", "StopJobOperation")
 
 
-def perform(session: Session, cluster: Any, parsed: Parsed) -> Listing | None:
-    """What the statement gives; None when it gives nothing. `cluster` is the JVM's MiniCluster. Raises SqlError."""
-    jobs = session.call(lambda: list(cluster.listJobs().get()))
+def perform(session: Session, parsed: Parsed) -> Listing | None:
+    """What the statement gives; None when it gives nothing. Raises SqlError."""
+    jobs = session.call(lambda: list(session.jvm.cluster.listJobs().get()))
     if parsed.name == "ShowJobsOperation":
         return _listing(jobs)
     wanted = str(parsed.operation.getJobId())
@@ -22,7 +22,7 @@ def perform(session: Session, cluster: Any, parsed: Parsed) -> Listing | None:
         raise SqlError(f"there is no job {wanted[:64]} on this engine; SHOW JOBS lists those there are", "")
     if parsed.name == "DescribeJobOperation":
         return _listing([found])
-    return _stop(session, cluster, found.getJobId(), parsed.operation)
+    return _stop(session, found.getJobId(), parsed.operation)
 
 
 def _listing(jobs: Sequence[Any]) -> Listing:
@@ -38,11 +38,12 @@ def _time(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def _stop(session: Session, cluster: Any, job_id: Any, operation: Any) -> Listing | None:
+def _stop(session: Session, job_id: Any, operation: Any) -> Listing | None:
+    cluster = session.jvm.cluster
     if not operation.isWithSavepoint():
         session.call(lambda: cluster.cancelJob(job_id).get())
         return None
-    canonical = session.jvm.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
+    canonical = session.jvm.root.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
     drain = bool(operation.isWithDrain())
     path = session.call(lambda: cluster.stopWithSavepoint(job_id, None, drain, canonical).get())
     return Listing(("savepoint path",), ("STRING",), iter([(str(path),)]))

@@ -53,14 +53,15 @@ def _only_adds(scratch: Session, text: str) -> bool:
 @contextmanager
 def _without_traces(session: Session, operation: Any) -> Iterator[None]:
     """Planning a batch INSERT into a file table makes the table's folder, and one for staging in it: both go again."""
-    paths = [] if session.streaming else [session.jvm.org.apache.flink.core.fs.Path(p) for p in _sink_paths(operation)]
+    path_of = session.jvm.root.org.apache.flink.core.fs.Path
+    paths = [] if session.streaming else [path_of(path) for path in _sink_paths(operation)]
     before = [(path, _missing(path), _staging(path)) for path in paths]
     try:
         yield
     finally:
         for path, missing, staging in before:
             for fresh in _staging(path) - staging:
-                path.getFileSystem().delete(session.jvm.org.apache.flink.core.fs.Path(path, fresh), False)
+                path.getFileSystem().delete(path_of(path, fresh), False)
             for folder in missing:
                 if folder.getFileSystem().exists(folder) and not len(folder.getFileSystem().listStatus(folder)):
                     folder.getFileSystem().delete(folder, False)

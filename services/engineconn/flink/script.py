@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 import pyarrow as pa
 
@@ -24,6 +23,7 @@ from services.engineconn.engine import (
     TaskEnded,
 )
 from services.engineconn.flink import arrow, jobs
+from services.engineconn.flink.jvm import Jvm
 from services.engineconn.flink.rehearsal import rehearse
 from services.engineconn.flink.session import Listing, Meaning, Parsed, Session, SqlError
 from services.engineconn.flink.sql import Statement, split
@@ -37,13 +37,10 @@ class Script:
     """One task on a session of its own; `job_id` is the Flink job that runs now, or ran last."""
 
     task: Task
-    session: Callable[[], Session]
-    """Opens a fresh session."""
+    jvm: Jvm
+    settings: Mapping[str, str]
+    """What the session starts with."""
     say: Callable[[Event], None]
-    cluster: Any
-    """The JVM's MiniCluster."""
-    rows_written: Callable[[str], int | None]
-    """Rows that an ended job's sinks took; None when none of them counts. Asked once for each job."""
     cancelled: bool = False
     job_id: str = ""
     statement: int = 0
@@ -60,7 +57,7 @@ class Script:
         if error is not None:
             return self._failed(current, error, codes.STATEMENT_INVALID)
         try:
-            session = self.session()
+            session = Session(self.jvm, self.settings)
             for current in statements:
                 if self.cancelled:
                     break
@@ -73,7 +70,7 @@ class Script:
 
     def _check(self, statements: list[Statement]) -> tuple[Statement, SqlError | None]:
         """The first statement that cannot work, and why; nothing with an effect has run then."""
-        scratch = self.session()
+        scratch = Session(self.jvm, self.settings)
         for current in statements:
             if self.cancelled:
                 break
@@ -105,7 +102,7 @@ class Script:
         finally:
             if self.cancelled:
                 outcome = Outcome.CANCELLED
-            if parsed.meaning is Meaning.MODIFY and (written := self.rows_written(job_id)) is not None:
+            if parsed.meaning is Meaning.MODIFY and (written := self.jvm.rows_written(job_id)) is not None:
                 counts = {"rows_written": written}
             told = "".join(f", {count} {name.replace('_', ' ')}" for name, count in counts.items())
             self._log(f"Statement {current.number}: {outcome} after {time.monotonic() - began:.2f} s{told}")
@@ -114,7 +111,7 @@ class Script:
     def _perform(self, session: Session, current: Statement, text: str, parsed: Parsed) -> dict[str, int]:
         """Do what the statement says; the rows it gave."""
         if parsed.name in jobs.OPERATIONS:
-            listing = jobs.perform(session, self.cluster, parsed)
+            listing = jobs.perform(session, parsed)
             return {"rows": self._list(listing)} if listing is not None else {}
         match parsed.meaning:
             case Meaning.SET:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from py4j.java_gateway import JavaGateway
 from py4j.protocol import Py4JError, Py4JJavaError
 
 from commons.process.errors import HeadgateError
 from protocol import codes
+from services.engineconn.flink.jvm import Jvm
 
 MODE = "execution.runtime-mode"
 JOB_ID = "$internal.pipeline.job-id"
@@ -86,9 +86,8 @@ class Listing:
 class Session:
     """A fresh TableEnvironment. `settings` are applied as SET would."""
 
-    def __init__(self, gateway: JavaGateway, settings: Mapping[str, str]) -> None:
-        self.jvm = gateway.jvm
-        self._gateway = gateway
+    def __init__(self, jvm: Jvm, settings: Mapping[str, str]) -> None:
+        self.jvm = jvm
         self._settings = dict(settings)
         self._history: list[tuple[str, Callable[[], Any]]] = []
         self.env = self._environment()
@@ -177,9 +176,6 @@ class Session:
         finally:
             rows.close()
 
-    def new_array(self, java_class: Any, length: int) -> Any:
-        return self._gateway.new_array(java_class, length)
-
     def call(self, call: Any) -> Any:
         """What the JVM answers; its exceptions become SqlErrors."""
         try:
@@ -195,7 +191,7 @@ class Session:
             self.call(again)
 
     def _environment(self) -> Any:
-        flink = self.jvm.org.apache.flink
+        flink = self.jvm.root.org.apache.flink
         configuration = flink.configuration.Configuration()
         for key, value in self._settings.items():
             configuration.setString(key, value)
@@ -205,7 +201,7 @@ class Session:
     def _meaning(self, operation: Any, name: str) -> Meaning:
         if name in ("SetOperation", "ResetOperation"):
             return Meaning.SET if name == "SetOperation" else Meaning.RESET
-        types = self.jvm.org.apache.flink.api.python.shaded.py4j.reflection.TypeUtil
+        types = self.jvm.root.org.apache.flink.api.python.shaded.py4j.reflection.TypeUtil
         for kind, meaning in (
             ("ModifyOperation", Meaning.MODIFY),
             ("StatementSetOperation", Meaning.MODIFY),

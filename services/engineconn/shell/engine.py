@@ -46,6 +46,7 @@ class Shell:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
+        self._starting = asyncio.Lock()  # a process that is only now coming to be is killed as well
         self._exit_code: int | None = None
         self._running: tuple[int, int] | None = None
         self._cancelled: set[tuple[int, int]] = set()
@@ -64,11 +65,10 @@ class Shell:
         yield StatementStarted(0, 1, task.code)
         yield ResultOpened(0, SCHEMA)
         last_error = ""
-        if (task.job_id, task.attempt) not in self._cancelled:
-            async for event in self._lines(task):
-                if isinstance(event, LogLine) and event.level == "WARN":
-                    last_error = event.text
-                yield event
+        async for event in self._lines(task):
+            if isinstance(event, LogLine) and event.level == "WARN":
+                last_error = event.text
+            yield event
         self._running = None
         ended = self._ended(task, last_error)
         yield StatementEnded(0, ended.outcome)
@@ -80,18 +80,19 @@ class Shell:
         script = self._workdir / f"task-{task.job_id}-{task.attempt}.sh"
         script.write_text(task.code)
         shell = shutil.which("bash") or "/bin/sh"
-        self._process = process = await asyncio.create_subprocess_exec(
-            shell, str(script), cwd=self._workspace, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, limit=LONGEST_LINE, process_group=0,
-        )  # fmt: skip
-        if (task.job_id, task.attempt) in self._cancelled:
-            await self._kill()
         lines: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue(maxsize=ROWS_AT_ONCE)
-        assert process.stdout is not None and process.stderr is not None
-        self._readers = [
-            asyncio.create_task(_read(process.stdout, "INFO", lines)),
-            asyncio.create_task(_read(process.stderr, "WARN", lines)),
-        ]
+        async with self._starting:
+            if (task.job_id, task.attempt) in self._cancelled:
+                return
+            self._process = process = await asyncio.create_subprocess_exec(
+                shell, str(script), cwd=self._workspace, stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=LONGEST_LINE, process_group=0,
+            )  # fmt: skip
+            assert process.stdout is not None and process.stderr is not None
+            self._readers = [
+                asyncio.create_task(_read(process.stdout, "INFO", lines)),
+                asyncio.create_task(_read(process.stderr, "WARN", lines)),
+            ]
         try:
             open_streams = len(self._readers)
             while open_streams:
@@ -134,7 +135,8 @@ class Shell:
             await self._kill()
 
     async def _kill(self) -> None:
-        process = self._process
+        async with self._starting:
+            process = self._process
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -151,6 +153,8 @@ class Shell:
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # never resolved
 
     async def close(self) -> None:
+        if self._running is not None:
+            self._cancelled.add(self._running)
         await self._kill()
 
 

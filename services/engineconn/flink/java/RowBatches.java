@@ -1,0 +1,123 @@
+package headgate;
+
+import java.io.ByteArrayOutputStream;
+import java.nio.channels.Channels;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.api.python.shaded.org.apache.arrow.memory.BufferAllocator;
+import org.apache.flink.api.python.shaded.org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.flink.api.python.shaded.org.apache.arrow.vector.ipc.ArrowStreamWriter;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.binary.BinaryRowData;
+import org.apache.flink.table.runtime.arrow.ArrowUtils;
+import org.apache.flink.table.runtime.arrow.ArrowWriter;
+import org.apache.flink.table.types.logical.RowType;
+import org.apache.flink.util.CloseableIterator;
+
+/** A query's rows as Arrow record batches, each closed by count, size or time: slow rows are seen too. */
+public class RowBatches implements Runnable {
+    private static final Object END = new Object();
+    private static final long LARGEST_BATCH = 8L << 20;
+
+    private final ArrayBlockingQueue waiting = new ArrayBlockingQueue(256);
+    private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    private final StringBuilder kinds = new StringBuilder();
+    private BufferAllocator allocator;
+    private VectorSchemaRoot root;
+    private ArrowWriter writer;
+    private ArrowStreamWriter stream;
+    private CloseableIterator rows;
+    private Thread reader;
+    private volatile Throwable failure;
+
+    /** Begins; the Arrow schema of what is to come. */
+    public byte[] open(RowType type) throws Exception {
+        allocator = ArrowUtils.getRootAllocator().newChildAllocator("headgate", 0, Long.MAX_VALUE);
+        root = VectorSchemaRoot.create(ArrowUtils.toArrowSchema(type), allocator);
+        writer = ArrowUtils.createRowDataArrowWriter(root, type);
+        stream = new ArrowStreamWriter(root, null, Channels.newChannel(bytes));
+        stream.start();
+        return take();
+    }
+
+    /** Starts to read the rows of a running query. */
+    public void read(CloseableIterator rows) {
+        this.rows = rows;
+        reader = new Thread(this, "headgate-rows");
+        reader.setDaemon(true);
+        reader.start();
+    }
+
+    public void run() {
+        try {
+            while (rows.hasNext()) {
+                waiting.put(rows.next());
+            }
+        } catch (Throwable error) {
+            failure = error;
+        }
+        try {
+            waiting.put(END);
+        } catch (InterruptedException closed) {
+            return;
+        }
+    }
+
+    /** The next batch; empty when no row came in time, null at the end. Throws what the query died of. */
+    public byte[] next(int mostRows, long mostMillis) throws Throwable {
+        kinds.setLength(0);
+        long until = System.nanoTime() + mostMillis * 1000000L;
+        long size = 0;
+        while (kinds.length() < mostRows && size < LARGEST_BATCH) {
+            Object row = waiting.poll(Math.max(0L, until - System.nanoTime()), TimeUnit.NANOSECONDS);
+            if (row == null) {
+                break;
+            }
+            if (row == END) {
+                if (failure != null) {
+                    throw failure;
+                }
+                if (kinds.length() == 0) {
+                    return null;
+                }
+                waiting.put(END);
+                break;
+            }
+            writer.write(row);
+            size += row instanceof BinaryRowData ? ((BinaryRowData) row).getSizeInBytes() : 0;
+            kinds.append((char) ('0' + ((RowData) row).getRowKind().toByteValue()));
+        }
+        if (kinds.length() == 0) {
+            return new byte[0];
+        }
+        writer.finish();
+        stream.writeBatch();
+        writer.reset();
+        return take();
+    }
+
+    /** The kind of each row of the last batch: a digit, as Flink numbers them. */
+    public String kinds() {
+        return kinds.toString();
+    }
+
+    /** Ends the query, if it still runs, and frees what is held. May be called at any time. */
+    public void close() throws Exception {
+        if (rows != null) {
+            rows.close();
+        }
+        if (reader != null) {
+            reader.interrupt();
+        }
+        if (root != null) {
+            root.close();
+            allocator.close();
+        }
+    }
+
+    private byte[] take() {
+        byte[] taken = bytes.toByteArray();
+        bytes.reset();
+        return taken;
+    }
+}

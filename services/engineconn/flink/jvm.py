@@ -1,0 +1,83 @@
+"""The JVM of a `mini` Flink as the other modules use it: its gateway, its cluster, and Java classes of our own.
+
+The classes in `java/` do what only the JVM can do well. The compiler that Flink brings along (Janino) makes them at
+start, so no Java development kit is needed.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from py4j.java_gateway import GatewayParameters, JavaGateway
+
+_SOURCES = Path(__file__).parent / "java"
+_REPORTER = "headgate.SinkRows"
+_FACTORY = "META-INF/services/org.apache.flink.metrics.reporter.MetricReporterFactory"
+
+
+class Jvm:
+    """Connected to the gateway that listens on `port`; `folder` takes the compiled classes. Blocking."""
+
+    def __init__(self, port: int, token: str, folder: Path) -> None:
+        self.gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token, auto_convert=True))
+        self.root = self.gateway.jvm
+        """Java packages by name: `jvm.root.java.lang.String`."""
+        self._loader = self._load(_compiled(self.root, folder))
+        self._sink_rows = self.new("SinkRows")
+        self.cluster: Any = None
+        """The MiniCluster, once it is started."""
+
+    def start_cluster(self, configuration: Mapping[str, str], slots: int) -> None:
+        """Start a MiniCluster with one task manager; its slots come a little later."""
+        flink = self.root.org.apache.flink
+        java = flink.configuration.Configuration()
+        for key, value in {**configuration, "metrics.reporter.rows.factory.class": _REPORTER}.items():
+            java.setString(key, value)
+        builder = flink.runtime.minicluster.MiniClusterConfiguration.Builder().setConfiguration(java)
+        self.cluster = flink.runtime.minicluster.MiniCluster(
+            builder.setNumTaskManagers(1).setNumSlotsPerTaskManager(slots).build()
+        )
+        self.cluster.start()
+
+    def new(self, name: str) -> Any:
+        """A new object of one of our own classes."""
+        return self._loader.loadClass(f"headgate.{name}").newInstance()
+
+    def rows_written(self, job_id: str) -> int | None:
+        """Rows that an ended job's sinks took; None when none of them counts. Asked once for each job.
+
+        Flink's REST cannot say: it forgets a job's counters as the job ends, and short jobs end before it knows them.
+        """
+        rows = int(self._sink_rows.take(job_id))
+        return rows if rows >= 0 else None
+
+    def array(self, java_class: Any, length: int) -> Any:
+        return self.gateway.new_array(java_class, length)
+
+    def close(self) -> None:
+        self.gateway.close()
+
+    def _load(self, jar: Path) -> Any:
+        """A loader of the jar, also for this thread: from there Flink's cluster finds the metric reporter."""
+        urls = self.array(self.root.java.net.URL, 1)
+        urls[0] = self.root.java.io.File(str(jar)).toURI().toURL()
+        thread = self.root.java.lang.Thread.currentThread()
+        loader = self.root.java.net.URLClassLoader.newInstance(urls, thread.getContextClassLoader())
+        thread.setContextClassLoader(loader)
+        return loader
+
+
+def _compiled(java: Any, folder: Path) -> Path:
+    jar = folder / "headgate.jar"
+    with zipfile.ZipFile(jar, "w") as archive:
+        archive.writestr(_FACTORY, f"{_REPORTER}\n")
+        for source in sorted(_SOURCES.glob("*.java")):
+            compiler = java.org.codehaus.janino.SimpleCompiler()
+            compiler.setTargetVersion(11)
+            compiler.cook(source.read_text())
+            for name, content in compiler.getBytecodes().items():
+                archive.writestr(f"{name.replace('.', '/')}.class", bytes(content))
+    return jar
