@@ -30,7 +30,31 @@ def wire_type(kind: pa.DataType) -> str:
     return "string"
 
 
-def renderer(field: pa.Field) -> Render:
+def rendered(column: pa.Array, field: pa.Field) -> list[str | None]:
+    """The column's values as texts."""
+    render = _renderer(field)
+    return [render(value) for value in _exact(column, field.type).to_pylist()]
+
+
+def _exact(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The column with its timestamps as integers: Python's have no nanoseconds."""
+    integers = _integers(kind)
+    return column if integers == kind else column.cast(integers)
+
+
+def _integers(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return pa.int64()
+    if pa.types.is_list(kind):
+        return pa.list_(_integers(kind.value_type))
+    if pa.types.is_map(kind):
+        return pa.map_(_integers(kind.key_type), _integers(kind.item_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(inner.name, _integers(inner.type)) for inner in kind])
+    return kind
+
+
+def _renderer(field: pa.Field) -> Render:
     """A function that renders one value (as `to_pylist` gives it) of this field."""
     kind = field.type
     if pa.types.is_timestamp(kind):
@@ -39,8 +63,8 @@ def renderer(field: pa.Field) -> Render:
         single = kind.bit_width <= 32
         return lambda value: None if value is None else java_double(float(value), single=single)  # type: ignore[arg-type]
     if pa.types.is_nested(kind):
-        plain = _nested(kind)
-        return lambda value: None if value is None else json.dumps(plain(value), ensure_ascii=False)
+        to_json = _to_json(field)
+        return lambda value: None if value is None else json.dumps(to_json(value), ensure_ascii=False)
     return _plain
 
 
@@ -88,20 +112,21 @@ def _moment(value: object, unit: str) -> tuple[datetime, int]:
     return datetime(1970, 1, 1) + timedelta(seconds=seconds), rest * (10**9 // per_second)
 
 
-def _nested(kind: pa.DataType) -> Callable[[object], object]:
+def _to_json(field: pa.Field) -> Callable[[object], object]:
     """A value as JSON would have it; scalars that JSON has no form for become their text."""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        inner = _nested(kind.value_type)
+    kind = field.type
+    if pa.types.is_list(kind):
+        inner = _to_json(kind.value_field)
         return lambda value: None if value is None else [inner(item) for item in value]  # type: ignore[attr-defined]
     if pa.types.is_map(kind):
-        key, item = _nested(kind.key_type), _nested(kind.item_type)
+        key, item = _to_json(kind.key_field), _to_json(kind.item_field)
         return lambda value: None if value is None else {_key(key(k)): item(v) for k, v in value}  # type: ignore[attr-defined]
     if pa.types.is_struct(kind):
-        fields = {kind.field(i).name: _nested(kind.field(i).type) for i in range(kind.num_fields)}
+        fields = {inner.name: _to_json(inner) for inner in kind}
         return lambda value: None if value is None else {name: fields[name](value[name]) for name in fields}  # type: ignore[index]
     if pa.types.is_timestamp(kind):
-        return lambda value: None if value is None else str(value)
-    return lambda value: value if value is None or isinstance(value, bool | int | str) else _json_scalar(value)
+        return _timestamps(field)
+    return _json_scalar
 
 
 def _key(value: object) -> str:
@@ -110,8 +135,8 @@ def _key(value: object) -> str:
 
 def _json_scalar(value: object) -> object:
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    return _plain(value)
+        return value if math.isfinite(value) else java_double(value)
+    return value if value is None or isinstance(value, bool | int | str) else _plain(value)
 
 
 def java_double(value: float, *, single: bool = False) -> str:
@@ -161,10 +186,8 @@ _WIRE: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
     (pa.types.is_date, "date"),
     (pa.types.is_timestamp, "timestamp"),
     (pa.types.is_binary, "binary"),
-    (pa.types.is_large_binary, "binary"),
     (pa.types.is_fixed_size_binary, "binary"),
     (pa.types.is_map, "map"),
     (pa.types.is_struct, "struct"),
     (pa.types.is_list, "array"),
-    (pa.types.is_large_list, "array"),
 )

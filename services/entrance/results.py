@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from commons.storage import Storage
 from protocol import layout, names
-from services.entrance.rendering import renderer, wire_type
+from services.entrance.rendering import rendered, wire_type
 from services.entrance.wire.results import Column, Page, path_missing
 
 _VIRTUAL = re.compile(r"^_(\d+)\.dolphin$")
@@ -75,9 +75,5 @@ class Results:
 
 def rendered_rows(batch: pa.RecordBatch, schema: pa.Schema) -> list[list[str | None]]:
     """The batch's rows as texts."""
-    columns = []
-    for field, column in zip(schema, batch.columns, strict=True):
-        render = renderer(field)
-        plain = column.cast(pa.int64()) if pa.types.is_timestamp(field.type) else column
-        columns.append([render(value) for value in plain.to_pylist()])
+    columns = [rendered(column, field) for field, column in zip(schema, batch.columns, strict=True)]
     return [list(row) for row in zip(*columns, strict=True)]

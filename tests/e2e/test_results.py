@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import psutil
@@ -39,6 +40,15 @@ VALUES = [
     "CAST(TIMESTAMP '2026-07-01 12:00:00' AS TIMESTAMP_LTZ(3))", "INTERVAL '1' DAY", "INTERVAL '3' YEAR",
     "CAST('ab' AS CHAR(4))", "''", "CAST('ünï' AS BYTES)", "TRUE", "CAST(1 AS TINYINT)",
 ]  # fmt: skip
+
+
+def test_nested_values_are_exact_too(service: Service) -> None:
+    code = """SELECT ARRAY[CAST('2026-01-02 03:04:05.123456789' AS TIMESTAMP(9))],
+      MAP['k', CAST(1.50 AS DECIMAL(5, 2))],
+      ROW(CAST(TO_TIMESTAMP_LTZ(0, 3) AS TIMESTAMP_LTZ(3)), TIMESTAMP '2026-01-02 03:04:05', CAST(NULL AS INT), TRUE)"""
+    ((row,),) = tables(run(service, code, configuration={"table.local-time-zone": "Asia/Tokyo"}))
+    assert row[:2] == ['["2026-01-02 03:04:05.123456789"]', '{"k": "1.50"}']
+    assert list(json.loads(row[2] or "").values()) == ["1970-01-01 09:00:00.000", "2026-01-02 03:04:05", None, True]
 
 
 @pytest.mark.parametrize("mode", ["batch", "streaming"])

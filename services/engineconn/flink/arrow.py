@@ -38,11 +38,10 @@ def prepare(session: Session, text: str, *, only_adds: bool) -> Query:
     table = session.call(lambda: session.env.sqlQuery(text))
     columns = [table.getResolvedSchema().getColumn(i).get() for i in range(table.getResolvedSchema().getColumnCount())]
     as_text = tuple(str(c.getName()) for c in columns if _LACKING.search(_type(c)))
-    types = [str(c.getDataType().getLogicalType().asSummaryString()) for c in columns]
     if any(_type(c) != _plain_type(c) for c in columns):
         table = session.call(lambda: table.select(_casts(session, columns)))
     row_type = table.getResolvedSchema().toSourceRowDataType().getLogicalType()
-    schema = _schema(session, row_type, types)
+    schema = _schema(session, row_type)
     return Query(table, row_type, schema if only_adds else schema.insert(0, OP), only_adds, as_text)
 
 
@@ -92,16 +91,26 @@ def _type(column: Any) -> str:
     return str(column.getDataType().getLogicalType())
 
 
-def _schema(session: Session, row_type: Any, types: list[str]) -> pa.Schema:
-    """The Arrow schema Flink will use, each field marked with Flink's type and, for an instant, the session's zone."""
+def _schema(session: Session, row_type: Any) -> pa.Schema:
+    """The Arrow schema Flink will use, its fields marked, also those inside of others."""
     java = session.jvm.new("RowBatches")
     plain = pa.ipc.open_stream(bytes(java.open(row_type))).schema
     java.close()
     zone = str(session.env.getConfig().getLocalTimeZone().getId())
-    fields = []
-    for field, kind in zip(plain, types, strict=True):
-        metadata = {"type": kind}
-        if kind.startswith("TIMESTAMP_LTZ"):
-            metadata["zone"] = zone
-        fields.append(field.with_metadata(metadata))
-    return pa.schema(fields)
+    types = list(row_type.getChildren())
+    return pa.schema([_marked(field, kind, zone) for field, kind in zip(plain, types, strict=True)])
+
+
+def _marked(field: pa.Field, logical: Any, zone: str) -> pa.Field:
+    """The field with Flink's type in its metadata and, for an instant, the session's zone."""
+    kind, inner = field.type, list(logical.getChildren())
+    if pa.types.is_list(kind):
+        kind = pa.list_(_marked(kind.value_field, inner[0], zone))
+    elif pa.types.is_map(kind):
+        kind = pa.map_(_marked(kind.key_field, inner[0], zone), _marked(kind.item_field, inner[1], zone))
+    elif pa.types.is_struct(kind):
+        kind = pa.struct([_marked(kind.field(n), inner[n], zone) for n in range(kind.num_fields)])
+    metadata = {"type": str(logical.asSummaryString())}
+    if metadata["type"].startswith("TIMESTAMP_LTZ"):
+        metadata["zone"] = zone
+    return pa.field(field.name, kind, field.nullable, metadata)
