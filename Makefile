@@ -5,7 +5,7 @@ READY := .venv/.ready
 CODE := services protocol commons clients/python/headgate tests examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up lint fmt proto lock clean
+.PHONY: help setup demo test up lint fmt proto sql lock clean
 
 help:  ## this page
 	@echo "Headgate: a governed gateway in front of Apache Flink and Apache SeaTunnel"
@@ -48,6 +48,9 @@ fmt: $(READY)  ## format the code
 
 proto: $(READY)  ## generate the gRPC code anew
 	@$(PY) -P protocol/generate.py
+
+sql: $(READY)  ## write sql/ anew from the tables
+	@$(PY) -P -m services.schema
 
 lock: $(READY)  ## compile requirements.lock anew
 	@.venv/bin/uv pip compile -q --system-certs --universal --python-version 3.11 --generate-hashes --no-header \

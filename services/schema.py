@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import Dialect
@@ -44,3 +45,8 @@ def ddl(name: str) -> str:
 
 def _tidy(statement: str) -> str:
     return "\n".join(line.rstrip().replace("\t", "  ") for line in statement.splitlines())
+
+
+if __name__ == "__main__":
+    for name in ("mysql", "sqlite"):
+        (Path(__file__).parent.parent / "sql" / name / "schema.sql").write_text(ddl(name))
