@@ -81,11 +81,16 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> bool:
     if job.status != JobStatus.RUNNING:
         await _move(job, parts, JobStatus.RUNNING, "Your job is Running now. Please wait it to complete.", grant)
     cancelling = asyncio.create_task(_cancel_when_wished(job, cancelled, ecm))
+
+    def lost() -> bool:
+        return parts.grants.lost(JobRef(job.job_id, job.attempt))
+
     try:
         await _hand_over(job, grant, ecm, parts)
-        await follow(job, ecm, parts.jobhistory, lambda: parts.grants.lost(JobRef(job.job_id, job.attempt)))
+        await follow(job, ecm, parts.jobhistory, lost)
     except (NotFound, Unavailable, Conflict) as error:
-        if isinstance(error, Conflict) and error.code == codes.NO_LONGER_YOURS:
+        # a node that is silent for a while may still run the task: it is given up only with its engine
+        if error.code == codes.NO_LONGER_YOURS or (isinstance(error, Unavailable) and not lost()):
             raise
         await _end(job, parts, JobStatus.FAILED, codes.ENGINE_LOST, f"the engine is gone: {error.message}")
         return True

@@ -104,7 +104,7 @@ class Script:
                 outcome = Outcome.CANCELLED
             if parsed.meaning is Meaning.MODIFY and (written := self.jvm.rows_written(job_id)) is not None:
                 counts = {"rows_written": written}
-            told = "".join(f", {count} {name.replace('_', ' ')}" for name, count in counts.items())
+            told = "".join(f", {_counted(name, count)}" for name, count in counts.items())
             self._log(f"Statement {current.number}: {outcome} after {time.monotonic() - began:.2f} s{told}")
             self.say(StatementEnded(self.statement, outcome, counts))
 
@@ -170,6 +170,11 @@ class Script:
 def _job_id(task: Task, number: int) -> str:
     """32 hex digits that the same statement of the same attempt always has."""
     return hashlib.md5(f"{task.job_id}:{task.attempt}:{number}".encode(), usedforsecurity=False).hexdigest()
+
+
+def _counted(name: str, count: int) -> str:
+    words = name.replace("_", " ")
+    return f"{count} {words.replace('rows', 'row', 1) if count == 1 else words}"
 
 
 def _list_type(kind: str) -> pa.DataType:
