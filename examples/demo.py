@@ -14,12 +14,9 @@ HERE = Path(__file__).parent
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped then too
     with tempfile.TemporaryDirectory(prefix="headgate-") as home:
-        environment = {**os.environ, "HEADGATE_HOME": home, "HEADGATE_PORT": "0", "HEADGATE_HOST": "127.0.0.1"}
-        environment.setdefault("HEADGATE_ENGINES_HOME", str(Path("~/.headgate/engines").expanduser()))
-        for name in ("HEADGATE_URL", "HEADGATE_USER", "HEADGATE_TOKEN", "HEADGATE_STORAGE", "HEADGATE_DATABASE"):
-            environment.pop(name, None)
-        environment["XDG_CONFIG_HOME"] = home
+        environment = _environment(home)
         print("Starting Headgate …", flush=True)
         service = subprocess.Popen(
             [sys.executable, "-P", "-m", "services", "--stop-engines", "--log-level", "WARNING"],
@@ -27,10 +24,19 @@ def main() -> int:
         )  # fmt: skip
         try:
             return _run(service, environment)
+        except KeyboardInterrupt:
+            return 130
         finally:
             service.send_signal(signal.SIGTERM)
             service.wait(30)
             print("Stopped everything.", flush=True)
+
+
+def _environment(home: str) -> dict[str, str]:
+    """Nothing of the user's own installation is touched; only engine files are shared with it."""
+    shared = ("HEADGATE_ENGINES_HOME", "HEADGATE_FLINK_HOME", "HEADGATE_JAVA_HOME")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADGATE_") or name in shared}
+    return kept | {"HEADGATE_HOME": home, "HEADGATE_PORT": "0", "XDG_CONFIG_HOME": home}
 
 
 def _run(service: subprocess.Popen[str], environment: dict[str, str]) -> int:

@@ -71,10 +71,19 @@ async def run(settings: Settings, *, stop_engines: bool) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    lock = _take(settings.home_folder)
-    sockets = workdir.run_folder(settings.home_folder)
-    for stale in sockets.glob("service-*.sock"):
-        stale.unlink()
+    with _take(settings.home_folder):
+        sockets = workdir.run_folder(settings.home_folder)
+        for stale in sockets.glob("service-*.sock"):
+            stale.unlink()
+        try:
+            await _serve(settings, sockets, stopping, stop_engines=stop_engines)
+        finally:
+            with contextlib.suppress(OSError):  # engines that go on keep their sockets there
+                sockets.rmdir()
+    return 0
+
+
+async def _serve(settings: Settings, sockets: Path, stopping: asyncio.Event, *, stop_engines: bool) -> None:
     db = await Database.open(settings.database_url)
     await schema.create(db, random_hex(64))
     jobhistory, manager, ecm, entrance = _compose(settings, db, sockets)
@@ -96,10 +105,6 @@ async def run(settings: Settings, *, stop_engines: bool) -> int:
     await manager.stop()
     await jobhistory.stop()
     await db.close()
-    with contextlib.suppress(OSError):  # engines that go on keep their sockets there
-        sockets.rmdir()
-    lock.close()
-    return 0
 
 
 def _compose(settings: Settings, db: Database, sockets: Path) -> tuple[JobHistory, Manager, Ecm, Entrance]:

@@ -43,7 +43,10 @@ def start(home: Path, *arguments: str, **settings: str) -> Service:
         )  # fmt: skip
     assert process.stdout is not None
     first = process.stdout.readline()
-    assert first.startswith("Headgate is ready: "), (home.parent / "service.log").read_text()
+    if not first.startswith("Headgate is ready: "):
+        process.kill()
+        process.communicate()
+        pytest.fail(f"the service did not start: {first}{(home.parent / 'service.log').read_text()}")
     kept = json.loads((home / "credentials.json").read_text())
     return Service(home, kept["url"], kept["user"], kept["password"], kept["token"], process, _admin(kept))
 

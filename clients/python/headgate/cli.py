@@ -48,7 +48,7 @@ Sets = Annotated[
     list[str] | None, typer.Option("--set", help="An engine setting k=v, applied as SET; may be repeated.")
 ]
 MaxRows = Annotated[int, typer.Option(min=0, help="Rows shown of each result set.")]
-Password = Annotated[str | None, typer.Option(help="Asked for when not given, which is safer: arguments are no secret.")]
+Password = Annotated[str | None, typer.Option(help="Asked for when not given, which is safer.")]
 Creator = Annotated[str, typer.Option(help="The application you work in; limits are kept per user and creator.")]
 
 

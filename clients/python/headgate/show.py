@@ -46,7 +46,9 @@ def rows(columns: Sequence[str], data: Iterable[Sequence[object]], form: Format,
             writer.writerow(["" if cell is None else cell for cell in row])
             sys.stdout.flush()
     else:
-        table = Table(*map(plain, columns), title=title or None, title_justify="left")
+        if title:
+            print(title)
+        table = Table(*map(plain, columns))
         for row in data:
             table.add_row(*("NULL" if cell is None else plain(str(cell)) for cell in row))
         # cells are folded to fit a terminal only: in a pipe a row stays a line

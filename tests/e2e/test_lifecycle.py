@@ -1,0 +1,234 @@
+"""The service as a process: its start, its end, what it leaves behind, and what the next start makes of that."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+from headgate import Client
+
+from tests.conftest import Service, environment, start
+from tests.support.jobs import eventually
+
+SHELL = "shell-1"
+LONGEST_STOP_SECONDS = 30
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "home"
+    for process in processes_of(tmp_path / "home"):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """TMPDIR of the services; a short path, since sockets may lie there."""
+    with tempfile.TemporaryDirectory(prefix="hg-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def begin(home: Path, temporary: Path) -> Iterator[Start]:
+    """Starts services with shell engines on `home`; what a failed test left running is killed."""
+    started: list[Service] = []
+
+    def begin(*arguments: str, **settings: str) -> Service:
+        more = {"HEADGATE_ENGINES": "shell", "TMPDIR": str(temporary)} | settings
+        started.append(start(home, *arguments, **more))
+        return started[-1]
+
+    yield begin
+    for service in started:
+        service.admin.close()
+        service.process.kill()
+        service.process.wait()
+        assert service.process.stdout is not None
+        service.process.stdout.close()
+
+
+def end(service: Service, number: signal.Signals = signal.SIGTERM) -> None:
+    """Signal the service; it ends well, in time, and says nothing more."""
+    service.process.send_signal(number)
+    out, _ = service.process.communicate(timeout=LONGEST_STOP_SECONDS)
+    assert service.process.returncode == 0 and not out
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Engine connections and what they run: they have the home's path in their command lines."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(home) in argument for argument in process.info["cmdline"] or ())
+    ]
+
+
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE  # whoever adopted it may be slow to bury it
+    except psutil.NoSuchProcess:
+        return False
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """Sockets and half-made files."""
+    return [
+        path
+        for path in folder.rglob("*")
+        if stat.S_ISSOCK(path.lstat().st_mode) or path.suffix in (".tmp", ".part") or path.name == ".credentials.json"
+    ]
+
+
+def holding(folder: Path, *secrets: str) -> list[Path]:
+    """Files that hold one of the secrets in plain text."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if any(secret.encode() in path.read_bytes() for secret in secrets)]
+
+
+def is_ready(service: Service) -> bool:
+    return httpx2.get(f"{service.url}/health/ready").status_code == 200
+
+
+def test_the_first_start_makes_an_administrator_whose_secrets_are_kept_in_one_file(
+    begin: Start, home: Path, tmp_path: Path
+) -> None:
+    home.mkdir(mode=0o755)
+    first = begin("--stop-engines")
+    assert is_ready(first)
+    path = home / "credentials.json"
+    kept = json.loads(path.read_text())
+    assert list(kept) == ["url", "user", "password", "token"] and kept["user"] == "admin"
+    assert path.stat().st_mode & 0o777 == 0o600 and home.stat().st_mode & 0o777 == 0o700
+    assert first.admin.submit("echo hi", engine=SHELL).wait(60) == "Succeed"
+    with_password = Client(first.url, "admin", password=kept["password"])
+    ticket = with_password.credentials.ticket
+    with_password.close()
+    secrets = kept["password"], kept["token"], ticket
+    assert holding(tmp_path, *secrets) == [path]  # the service's own log lies there too
+    end(first)
+    assert holding(tmp_path, *secrets) == [path]
+
+    second = begin("--stop-engines")
+    assert is_ready(second) and second.url != first.url
+    assert json.loads(path.read_text()) == kept | {"url": second.url}
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [job["status"] for job in second.admin.jobs()] == ["Succeed"]
+    Client(second.url, "admin", password=kept["password"]).close()
+    end(second)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_service_and_idle_engines_and_leaves_nothing(
+    begin: Start, home: Path, temporary: Path, number: signal.Signals
+) -> None:
+    service = begin()
+    assert service.admin.submit("echo hi", engine=SHELL).wait(60) == "Succeed"
+    assert processes_of(home) and left_behind(home) + left_behind(temporary)
+    end(service, number)
+    assert processes_of(home) == [] and left_behind(home) == []
+    assert list(temporary.iterdir()) == []
+    with pytest.raises(httpx2.ConnectError):
+        is_ready(service)
+
+
+def test_a_running_task_goes_on_and_the_next_start_takes_it_to_its_end(
+    begin: Start, home: Path, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    code = f"n=0; while [ ! -e {gate} ]; do n=$((n+1)); echo tick $n; sleep 0.1; done; echo last"
+    first = begin()
+    job = first.admin.submit(code, engine=SHELL)
+    assert any("tick 3" in line for line in job.follow_log())
+    end(first)
+    assert processes_of(home)
+
+    second = begin("--stop-engines")
+    job = second.admin.job(job.id)
+    assert job.status() == "Running"
+    seen = len(job.log())
+    eventually(lambda: len(job.log()) > seen, "the new process does not follow the old engine")
+    gate.touch()
+    assert job.wait(60) == "Succeed"
+    (result,) = job.results()
+    rows = [row[0] for row in result.rows()]
+    assert rows == [*(f"tick {number}" for number in range(1, len(rows))), "last"]
+    log = list(job.follow_log())
+    assert [line.partition(" INFO ")[2] for line in log if re.search(r" INFO (tick \d+|last)$", line)] == rows
+    assert len([line for line in log if "is accepted" in line]) == 1
+    assert second.admin.submit("echo again", engine=SHELL).wait(60) == "Succeed"
+    end(second)
+    assert processes_of(home) == []
+
+
+def test_stop_engines_leaves_no_process_and_the_job_learns_why(begin: Start, home: Path, temporary: Path) -> None:
+    first = begin("--stop-engines")
+    job = first.admin.submit("echo begin; sleep 600 & wait", engine=SHELL)
+    assert any(line.endswith("INFO begin") for line in job.follow_log())
+    family = [child for process in processes_of(home) for child in (process, *process.children(recursive=True))]
+    end(first)
+    assert [process for process in family if runs(process)] == [] and processes_of(home) == []
+    assert left_behind(home) == [] and list(temporary.iterdir()) == []
+
+    second = begin("--stop-engines")
+    job = second.admin.job(job.id)
+    assert job.wait(60) in ("Failed", "Cancelled")
+    assert "stopped" in job.history()["errDesc"]
+    assert job.log()[-1].split(" ", 2)[2].startswith("INFO ")
+    end(second)
+
+
+def test_a_second_process_on_the_same_home_is_refused(begin: Start, home: Path) -> None:
+    first = begin("--stop-engines")
+    said = refused(home)
+    assert f"HEADGATE_HOME={home}" in said and f"process {first.process.pid} " in said
+    assert is_ready(first) and json.loads((home / "credentials.json").read_text())["url"] == first.url
+    end(first)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("HEADGATE_PORT", "abc", "valid integer"),
+        ("HEADGATE_PORT", "{taken}", "choose another HEADGATE_PORT"),
+        ("HEADGATE_HOST", "no.such.host.invalid", "choose another HEADGATE_PORT or HEADGATE_HOST"),
+        ("HEADGATE_ENGINES", "nope", "there are: flink, shell"),
+        ("HEADGATE_HOME", "{file}", "choose a folder"),
+        ("HEADGATE_FLINK_HOME", "{file}", "no lib/flink-dist-<version>.jar"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_one_line_and_leaves_nothing(
+    home: Path, tmp_path: Path, temporary: Path, name: str, value: str, fix: str
+) -> None:
+    (tmp_path / "file").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        value = value.format(taken=taken.getsockname()[1], file=tmp_path / "file")
+        said = refused(home, **{"TMPDIR": str(temporary), name: value})
+    assert name in said and value in said and fix in said
+    assert not (home / "credentials.json").exists() and left_behind(home) == [] and list(temporary.iterdir()) == []
+
+
+def refused(home: Path, **settings: str) -> str:
+    """The one line of a service that does not start."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "services"],
+        env=environment(home, **{"HEADGATE_ENGINES": "shell"} | settings),
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode in (1, 2) and not done.stdout
+    assert done.stderr.startswith("headgate: ") and done.stderr.count(os.linesep) == 1, done.stderr
+    return done.stderr
