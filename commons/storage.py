@@ -22,6 +22,7 @@ class Storage:
     """Paths are relative to the root, with `/`; nothing outside the root is reachable through them."""
 
     def __init__(self, uri: str) -> None:
+        """Raises ValueError for a URI that no file system is known for."""
         self.uri = uri.rstrip("/")
         if uri.startswith("file://"):
             self._files, self._base = fs.LocalFileSystem(), uri.removeprefix("file://").rstrip("/")

@@ -40,7 +40,8 @@ from services.manager.app import Manager
 
 log = logging.getLogger("headgate")
 
-LAST_SECONDS = 3.0
+LAST_SECONDS = 5.0
+"""How long idle engines have to end by themselves."""
 
 
 def main() -> int:
@@ -60,8 +61,9 @@ def main() -> int:
     except ValidationError as error:
         first = error.errors()[0]
         name, value = f"HEADGATE_{str(first['loc'][-1]).upper()}", first["input"]
-        print(f"headgate: {name}={value}: {first['msg']}; see docs/settings.md for what it takes", file=sys.stderr)
-    except (HeadgateError, OSError) as error:
+        shown = name if name == "HEADGATE_DATABASE" else f"{name}={value}"  # a database URL may hold a password
+        print(f"headgate: {shown}: {first['msg']}; see docs/settings.md for what it takes", file=sys.stderr)
+    except (HeadgateError, OSError, ValueError) as error:
         print(f"headgate: {error}", file=sys.stderr)
     return 1
 
@@ -100,7 +102,7 @@ async def _serve(settings: Settings, sockets: Path, stopping: asyncio.Event, *, 
     await entrance.stop()
     if not stop_engines:
         await manager.stop_idle()
-        await asyncio.sleep(LAST_SECONDS)  # idle engines need this long to end by themselves
+        await ecm.stopped(LAST_SECONDS)
     await ecm.stop(end_engines=stop_engines)
     await manager.stop()
     await jobhistory.stop()

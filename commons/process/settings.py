@@ -18,8 +18,16 @@ class Settings(BaseSettings):
     home: Path = Field(Path("~/.headgate"), description="State folder: database, storage, workspaces, engines at work.")
     engines_home: Path = Field(Path("~/.headgate/engines"), description="Engine files, shared by homes.")
     engines: str = Field("flink", description="Engine kinds offered, comma separated: flink, shell.")
-    storage: str = Field("", description="URI of the storage root for results and logs; empty: file://<home>/storage.")
-    database: str = Field("", description="SQLAlchemy URL of the database; empty: SQLite in the home folder.")
+    storage: str = Field(
+        "",
+        pattern=r"^(|[a-z0-9]+://.+)$",
+        description="URI of the storage root for results and logs; empty: file://<home>/storage.",
+    )
+    database: str = Field(
+        "",
+        pattern=r"^(|sqlite\+aiosqlite:///.+|(mysql|mariadb)\+asyncmy://.+)$",
+        description="SQLAlchemy URL (sqlite+aiosqlite, mysql+asyncmy); empty: SQLite in the home folder.",
+    )
     flink_home: str = Field("", description="A Flink distribution to use instead of a downloaded one.")
     java_home: str = Field("", description="A Java 17 to use instead of a downloaded one.")
     flink_runtime_mode: str = Field(

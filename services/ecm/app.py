@@ -43,6 +43,10 @@ class Ecm:
         every = self._settings.lease_seconds / 5
         self._reporting = asyncio.create_task(report_for_ever(self._engines, self._manager, self._address, every))
 
+    async def stopped(self, at_most_seconds: float) -> None:
+        """Return when every engine that was told to stop is gone, or when the time is over."""
+        await self._engines.terminated(at_most_seconds)
+
     async def stop(self, *, end_engines: bool) -> None:
         if end_engines:
             await self._engines.end_all()

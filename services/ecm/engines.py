@@ -103,9 +103,13 @@ class Engines:
         """Stop every engine and wait until all are gone."""
         for engine_id in list(self._engines):
             self.terminate(engine_id)
+        await self.terminated()
+
+    async def terminated(self, at_most_seconds: float | None = None) -> None:
+        """Return when every engine that was told to stop is gone, or when the time is over."""
         waits = [engine.terminating for engine in self._engines.values() if engine.terminating is not None]
         if waits:
-            await asyncio.wait(waits)
+            await asyncio.wait(waits, timeout=at_most_seconds)
 
     def forget(self, engine_id: str) -> None:
         """Drop an ended engine whose tasks are all acknowledged; otherwise it stays until they are."""
@@ -142,7 +146,12 @@ class Engines:
         entry = TaskEntry(request.location)
         engine.entry.tasks[name] = entry
         self._ledger.save(engine.entry)
-        await self._stub(request.engine_id).RunTask(task)
+        try:
+            await self._stub(request.engine_id).RunTask(task)
+        except HeadgateError:
+            del engine.entry.tasks[name]
+            self._ledger.save(engine.entry)
+            raise
         self._remember_task(engine, name, entry)
 
     async def cancel_task(self, request: pb.CancelTaskRequest) -> None:
@@ -223,6 +232,7 @@ class Engines:
                 await asyncio.wait({exiting}, timeout=POLL_SECONDS)
             else:
                 await exiting
+        process.sweep(identity, (workdir.MARK, entry.engine_id))
         self._look(engine, state)
         self._end(engine, self._reason(engine, state))
 
@@ -240,11 +250,11 @@ class Engines:
         self.changed.set()
 
     def _reason(self, engine: Engine, state: Path) -> str:
+        if engine.terminating is not None:
+            return "stopped"
         said = _connection_state(state)
         if said is not None and said.stage == engineconn_pb2.ConnectionState.FAILED:
             return said.detail
-        if engine.terminating is not None:
-            return "stopped"
         folder = self._ledger.folder(engine.entry.engine_id)
         code = process.exit_code(folder)
         how = "its process was killed" if code is None else f"its process ended with exit code {code}"

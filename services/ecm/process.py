@@ -80,6 +80,18 @@ async def end(identity: Identity, grace_seconds: float) -> None:
         await asyncio.wait_for(exited(identity), 5.0)
 
 
+def sweep(identity: Identity, mark: tuple[str, str]) -> None:
+    """Kill what an ended process left behind: all in its session, and all with the mark in their environment.
+
+    A session's number stays its own while anybody is in it; who left it for another still carries the mark.
+    """
+    reused = identity.boot != boot_id() or _started(identity.pid) not in (None, identity.started)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+            if process.environ().get(mark[0]) == mark[1] or (not reused and os.getsid(process.pid) == identity.pid):
+                process.kill()
+
+
 def _signal_group(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)

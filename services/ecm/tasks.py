@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from google.protobuf.json_format import MessageToJson, Parse
 
@@ -102,13 +104,15 @@ class TaskFolder:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / layout.EVENTS).open("ab") as events:
             events.truncate(offset)  # a line that the crash cut short
-        with (self.folder / layout.LOG).open("a", encoding="utf-8") as log:
+        with (self.folder / layout.LOG).open("a+b") as log:
+            _cut_short_line(log)
             for level, text in (
                 ("ERROR", reason),
                 ("INFO", "Sorry. Your job completed with a status Failed. You can view logs for the reason."),
             ):
-                log.write(f"{log_time(now)} {level} {text}\n")
-        lines = sum(1 for _ in (self.folder / layout.LOG).open("rb"))
+                log.write(f"{log_time(now)} {level} {text}\n".encode())
+            log.seek(0)
+            lines = sum(1 for _ in log)
         ended = pb.Ended(status="Failed", code=codes.ENGINE_LOST, message=reason)
         with (self.folder / layout.EVENTS).open("a", encoding="utf-8") as file:
             for event in (pb.TaskEvent(log_up_to=pb.LogUpTo(lines=lines)), pb.TaskEvent(ended=ended)):
@@ -118,6 +122,15 @@ class TaskFolder:
 
 
 INDEX_LINES = 1000
+LONGEST_LINE_BYTES = 1 << 17
+
+
+def _cut_short_line(log: BinaryIO) -> None:
+    """Cut the end of a log back to its last whole line."""
+    size = log.seek(0, os.SEEK_END)
+    log.seek(max(0, size - LONGEST_LINE_BYTES))
+    tail = log.read()
+    log.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
 
 
 def _read_events(path: Path, offset: int) -> tuple[list[pb.TaskEvent], int]:

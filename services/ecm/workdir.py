@@ -12,11 +12,14 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "JAVA_HOME", "SSL_CER
 _KEPT_PREFIXES = ("PIP_", "HEADGATE_ENGINE_")
 _LONGEST_FOLDER = 60
 
+MARK = "HEADGATE_ENGINE_ID"
+"""The variable by which the processes of an engine are known."""
+
 
 def environment(engine_id: str) -> dict[str, str]:
-    """A cleaned environment; the engine id marks the process for who looks for orphans."""
+    """A cleaned environment; the engine id marks the process and its children for who looks for orphans."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
-    return {**kept, "HEADGATE_ENGINE_ID": engine_id, "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+    return {**kept, MARK: engine_id, "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
 
 
 def run_folder(home: Path) -> Path:
@@ -24,7 +27,10 @@ def run_folder(home: Path) -> Path:
     folder = home / "run"
     if len(str(folder)) > _LONGEST_FOLDER:
         digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir()) / f"headgate-{os.getuid()}-{digest}"
+        elsewhere = tempfile.gettempdir()
+        if len(elsewhere) > _LONGEST_FOLDER - 30:
+            elsewhere = "/tmp"
+        folder = Path(elsewhere) / f"headgate-{os.getuid()}-{digest}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to somebody else; remove it or choose another HEADGATE_HOME")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import cache
+from functools import cache, partial
 
 from commons.calls import rpc
 from commons.database.connections import Database
@@ -59,7 +59,9 @@ class Entrance:
         self._ready = False
 
     async def start(self) -> None:
-        credentials.write(self._home / "credentials.json", self.url, await self._users.first_administrator())
+        path = self._home / "credentials.json"
+        await self._users.first_administrator(partial(credentials.write_fresh, path, self.url))
+        credentials.write_url(path, self.url)
         self._reading = asyncio.create_task(self._grants.read_for_ever())
         await self._instance.start()
         await self._server.start()

@@ -7,18 +7,26 @@ import os
 from pathlib import Path
 
 
-def write(path: Path, url: str, fresh: tuple[str, str] | None) -> None:
-    """Keep the file's user, password and token, or take the fresh (password, token); `url` is always this start's."""
+def write_fresh(path: Path, url: str, password: str, token: str) -> None:
+    """The secrets of a new administrator."""
+    _write(path, {"url": url, "user": "admin", "password": password, "token": token})
+
+
+def write_url(path: Path, url: str) -> None:
+    """This start's URL; what else the file holds is kept. One that somebody removed or spoiled stays so."""
     try:
         kept = json.loads(path.read_text())
     except (OSError, ValueError):
-        kept = {}
-    if fresh is not None:
-        kept = {"user": "admin", "password": fresh[0], "token": fresh[1]}
-    if not kept or not isinstance(kept, dict):
-        return  # somebody removed or spoiled it: its secrets are known to nobody here
+        return
+    if isinstance(kept, dict) and kept:
+        _write(path, {**kept, "url": url})
+
+
+def _write(path: Path, content: dict[str, str]) -> None:
     temporary = path.with_name(".credentials.json")
     temporary.unlink(missing_ok=True)
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"url": url, **{key: value for key, value in kept.items() if key != "url"}}, file, indent=2)
+        json.dump(content, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.rename(path)

@@ -105,6 +105,9 @@ def _offered(settings: Settings) -> dict[str, tuple[str, ...]]:
             what = f"HEADGATE_FLINK_HOME={settings.flink_home} has no lib/flink-dist-<version>.jar"
             raise Invalid(codes.SETTINGS_INVALID, what, field="HEADGATE_FLINK_HOME")
         versions["flink"] = found
+    if not settings.offered_kinds:
+        what = f"HEADGATE_ENGINES names no engine; there are: {', '.join(versions)}"
+        raise Invalid(codes.SETTINGS_INVALID, what, field="HEADGATE_ENGINES")
     unknown = [kind for kind in settings.offered_kinds if kind not in versions]
     if unknown:
         what = f"HEADGATE_ENGINES names {unknown[0]!r}; there are: {', '.join(versions)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -103,17 +104,21 @@ class Users:
             now = to_datetime(self._clock.now_ms())
             await store.insert_user(tx, name=name, password_hash=hashed, is_admin=is_admin, created_at=now)
 
-    async def first_administrator(self) -> tuple[str, str] | None:
-        """Password and token of the new administrator `admin`, or None when there is a user already."""
+    async def first_administrator(self, keep: Callable[[str, str], None]) -> None:
+        """Make the administrator `admin`, unless there is a user already.
+
+        `keep(password, token)` is called before they are valid: a crash in between leaves secrets that are good for
+        nothing, and the next start makes new ones.
+        """
         password, token = secrets.token_urlsafe(15), secrets.token_urlsafe(32)
         hashed = await asyncio.to_thread(self._hasher.hash, password)
         async with self._db.write() as tx:
             if await store.users(tx):
-                return None
+                return
             now = to_datetime(self._clock.now_ms())
             await store.insert_user(tx, name="admin", password_hash=hashed, is_admin=True, created_at=now)
             await store.insert_token(tx, token_hash=_digest(token), owner="admin", legal_users="admin")
-        return password, token
+            keep(password, token)
 
     def _verify(self, hashed: str, password: str) -> bool:
         try:

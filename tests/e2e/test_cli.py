@@ -5,15 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
-import select
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,66 +21,11 @@ from headgate.follow import EXIT
 from typer.testing import CliRunner
 
 from tests.conftest import Service
+from tests.e2e.conftest import COMMAND, Headgate
 
 SHELL = ("--engine", "shell-1")
-COMMAND = (sys.executable, "-P", "-m", "headgate")
 FORMS = ("table", "json", "csv")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 FREE_PORT = 1  # nobody listens there
-SPAWN = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
-
-
-@dataclass(frozen=True)
-class Headgate:
-    """The command in a process of its own, with nothing but `environment`; by default it is the administrator's."""
-
-    environment: dict[str, str]
-
-    def __call__(self, *arguments: str, code: int = 0, stdin: bytes = b"", **variables: str) -> tuple[str, str]:
-        """What it wrote to stdout and to stderr, where nothing may steer a terminal."""
-        done = subprocess.run(
-            [*COMMAND, *arguments], env=self.environment | variables, input=stdin, capture_output=True, timeout=120
-        )
-        out, err = done.stdout.decode(), done.stderr.decode()
-        assert done.returncode == code, f"{done.returncode}\n{out}\n{err}"
-        assert "Traceback" not in err
-        assert not CONTROL.search(out + err)
-        return out, err
-
-
-@pytest.fixture
-def headgate(service: Service, tmp_path: Path) -> Headgate:
-    return Headgate(
-        {
-            "PATH": os.environ["PATH"],
-            "LANG": "C.UTF-8",
-            "HOME": str(tmp_path),
-            "HEADGATE_URL": service.url,
-            "HEADGATE_USER": service.user,
-            "HEADGATE_TOKEN": service.token,
-        }
-    )
-
-
-@pytest.fixture
-def nobody(headgate: Headgate) -> Headgate:
-    """The command of one who has named nothing."""
-    return Headgate({name: value for name, value in headgate.environment.items() if "HEADGATE" not in name})
-
-
-@pytest.fixture(scope="module")
-def ended(service: Service) -> Job:
-    job = service.client().submit("echo one; echo 'a,b'", engine="shell-1")
-    assert job.wait(60) == "Succeed"
-    return job
-
-
-@pytest.fixture
-def endless(service: Service) -> Iterator[Job]:
-    job = service.client().submit("echo begin; sleep 600", engine="shell-1")
-    yield job
-    job.kill()
-    assert job.wait(30) == "Cancelled"
 
 
 ROWS = [["one"], ["a,b"]]
@@ -265,72 +205,6 @@ def test_ctrl_c_without_a_terminal_lets_the_job_go_on(headgate: Headgate, servic
     out, err = command.communicate(timeout=60)
     assert command.returncode == 130 and not out
     assert f"job {job.id} goes on" in err and f"headgate kill {job.id}" in err
-    assert job.status() == "Running"
-    job.kill()
-    assert job.wait(30) == "Cancelled"
-
-
-class Terminal:
-    """The command on a terminal."""
-
-    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", SPAWN, *COMMAND, *arguments],
-            env=environment | {"TERM": "xterm", "COLUMNS": "100"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        self.shown = ""
-
-    def until(self, pattern: str) -> re.Match[str]:
-        """Read until the pattern is shown."""
-        assert self._process.stdout is not None
-        until = time.monotonic() + 60
-        while (found := re.search(pattern, self.shown)) is None:
-            assert time.monotonic() < until, self.shown
-            if select.select([self._process.stdout], [], [], 1.0)[0]:
-                more = os.read(self._process.stdout.fileno(), 65536)
-                assert more, self.shown
-                self.shown += more.decode(errors="replace")
-        return found
-
-    def press(self, keys: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(keys.encode())
-        self._process.stdin.flush()
-
-    def end(self) -> int:
-        out, _ = self._process.communicate(timeout=60)
-        self.shown += out.decode(errors="replace")
-        return self._process.returncode
-
-
-def test_a_terminal_shows_a_bar_and_then_the_table(headgate: Headgate) -> None:
-    terminal = Terminal(headgate.environment, "run", *SHELL, "-e", "echo first; sleep 1; echo last")
-    terminal.until(r"job \d+ Running.*━+.* 0 %.*0:00:0")
-    assert terminal.end() == 0
-    assert "│ first │" in terminal.shown and "│ last  │" in terminal.shown
-    assert not re.search(r"job \d+ Running 0%", terminal.shown)
-
-
-def test_ctrl_c_on_a_terminal_asks_and_kills(headgate: Headgate, service: Service) -> None:
-    terminal = Terminal(headgate.environment, "run", *SHELL, "-e", "echo begin; sleep 600")
-    terminal.until("INFO begin")
-    terminal.press("\x03")
-    job = terminal.until(r"Kill job (\d+)\? \[y/N\]")[1]
-    terminal.press("y\n")
-    assert terminal.end() == 3
-    assert service.client().job(job).status() == "Cancelled"
-    assert terminal.shown.count("INFO begin") == 1 and "Traceback" not in terminal.shown
-
-
-@pytest.mark.parametrize("answer", ["n\n", "\x03"])
-def test_ctrl_c_on_a_terminal_otherwise_lets_the_job_go_on(headgate: Headgate, service: Service, answer: str) -> None:
-    terminal = Terminal(headgate.environment, "run", *SHELL, "-e", "echo begin; sleep 600")
-    terminal.until("INFO begin")
-    terminal.press("\x03")
-    job = service.client().job(terminal.until(r"Kill job (\d+)\? \[y/N\]")[1])
-    terminal.press(answer)
-    assert terminal.end() == 130
-    assert f"headgate log -f {job.id}" in terminal.shown and "Traceback" not in terminal.shown
     assert job.status() == "Running"
     job.kill()
     assert job.wait(30) == "Cancelled"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.server
-import io
 import os
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,52 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from commons.process.errors import Invalid, Unavailable
-from commons.process.settings import Settings
-from services.engineconn.engine import EngineSpec
-from services.engineconn.flink import files
+from commons.process.errors import Unavailable
 from services.engineconn.provisioning import Download, provide
-from services.entrance.intake import Intake
-from services.entrance.users import Asker
-from services.entrance.wire.jobs import Submit
+from tests.integration.conftest import sha256, wheel
 
 WHEEL = "tiny-1.0-py3-none-any.whl"
-METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-
-
-def wheel(folder: Path, package: str, version: str, content: dict[str, str]) -> Path:
-    """A wheel of these files."""
-    name = f"{package.replace('-', '_')}-{version}"
-    path = folder / f"{name}-py3-none-any.whl"
-    about = {
-        f"{name}.dist-info/METADATA": METADATA.format(name=package, version=version),
-        f"{name}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{name}.dist-info/RECORD": "",
-    }
-    with zipfile.ZipFile(path, "w") as archive:
-        for inner, text in (content | about).items():
-            archive.writestr(inner, text)
-    return path
-
-
-def sdist(folder: Path, package: str, version: str, content: dict[str, str]) -> Path:
-    """An sdist of these files; pip runs its setup.py to learn its name."""
-    name = f"{package}-{version}"
-    about = {
-        "setup.py": f"from setuptools import setup\nsetup(name={package!r}, version={version!r}, py_modules=[])\n",
-        "PKG-INFO": METADATA.format(name=package, version=version),
-    }
-    path = folder / f"{name}.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
-        for inner, text in (content | about).items():
-            member = tarfile.TarInfo(f"{name}/{inner}")
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return path
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def unpack(file: Path, folder: Path) -> None:
@@ -73,19 +29,6 @@ def unpack(file: Path, folder: Path) -> None:
 def visible(engines: Path) -> list[str]:
     """What is there beside lock files."""
     return sorted(path.name for path in engines.iterdir() if path.suffix != ".lock")
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which pip finds its packages, and nowhere else."""
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
-    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads "0" as no isolation: setuptools is not to be fetched
-    (tmp_path / "index").mkdir()
-    return tmp_path / "index"
 
 
 @pytest.fixture
@@ -308,128 +251,3 @@ def test_two_at_once_download_once_and_both_get_the_folder(
     assert [one.end() for one in both] == [str(target), str(target)]
     assert is_whole(target) and slow_index.asked == 1
     assert sorted(any(line == "Unpacking Tiny 1.0" for line in one.said) for one in both) == [False, True]
-
-
-@pytest.fixture
-def distribution(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flink 9.9.9 and Java 17 as the package index keeps them, but tiny."""
-    flink = sdist(
-        index, "tiny-flink", "9.9.9",
-        {
-            "deps/lib/flink-dist-9.9.9.jar": "dist",
-            "deps/opt/flink-python-9.9.9.jar": "python",
-            "deps/plugins/metrics/metrics.jar": "plugin",
-            "deps/bin/flink": "not needed",
-        },
-    )  # fmt: skip
-    java = wheel(
-        index, "tiny-java", "17.0.0",
-        {"tiny_java/java-runtime/bin/java": "#!/bin/sh\n", "tiny_java/java-runtime/lib/jspawnhelper": ""},
-    )  # fmt: skip
-    found = {
-        "flink": {"9.9.9": {"package": "tiny-flink", "sha256": [sha256(flink)], "bytes": flink.stat().st_size}},
-        "java": {"17.0.0": {"package": "tiny-java", "sha256": [sha256(java)], "bytes": java.stat().st_size}},
-    }
-    monkeypatch.setattr(files, "_distribution", lambda: found)
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-
-
-def spec(tmp_path: Path, version: str = "9.9.9", **settings: str) -> EngineSpec:
-    return EngineSpec("e", "flink", version, "u", "c", 1.0, 2**30, tmp_path / "w", tmp_path / "engines", settings)
-
-
-def java_at(home: Path, version: str = "") -> Path:
-    (home / "bin").mkdir(parents=True)
-    (home / "bin/java").touch()
-    if version:
-        (home / "release").write_text(f'IMPLEMENTOR="x"\nJAVA_VERSION="{version}"\n')
-    return home / "bin/java"
-
-
-def flink_at(home: Path, version: str) -> Path:
-    (home / "lib").mkdir(parents=True)
-    (home / "lib" / f"flink-dist-{version}.jar").touch()
-    return home
-
-
-async def test_flink_and_java_come_from_the_package_index(distribution: None, tmp_path: Path) -> None:
-    said: list[str] = []
-    found = await files.find(spec(tmp_path), said.append)
-    engines = tmp_path / "engines"
-    assert (found.flink_home, found.java) == (engines / "flink/9.9.9", engines / "java/17.0.0/bin/java")
-    jars = sorted(path.relative_to(found.flink_home).as_posix() for path in found.flink_home.rglob("*.jar"))
-    assert jars == ["lib/flink-dist-9.9.9.jar", "opt/flink-python-9.9.9.jar", "plugins/metrics/metrics.jar"]
-    assert not (found.flink_home / "bin").exists()
-    assert os.access(found.java, os.X_OK) and os.access(engines / "java/17.0.0/lib/jspawnhelper", os.X_OK)
-    assert [line.partition(":")[0] for line in said if "Unpacking" in line or "Downloading" in line] == [
-        "Downloading Java 17.0.0", "Unpacking Java 17.0.0", "Downloading Flink 9.9.9", "Unpacking Flink 9.9.9",
-    ]  # fmt: skip
-
-
-def test_what_would_lie_outside_is_not_unpacked(tmp_path: Path) -> None:
-    content = {"deps/lib/a.jar": "a", "deps/lib/../../../escaped": "evil"}
-    files._unpack_flink(sdist(tmp_path, "tiny-flink", "9.9.9", content), tmp_path / "to" / "home")
-    assert (tmp_path / "to/home/lib/a.jar").is_file() and not list(tmp_path.rglob("escaped"))
-
-
-async def test_a_version_that_cannot_be_downloaded_is_refused_with_what_there_is(
-    distribution: None, tmp_path: Path
-) -> None:
-    with pytest.raises(Invalid, match=r"Flink 1\.2\.3 cannot be downloaded; there are: 9\.9\.9"):
-        await files.find(spec(tmp_path, "1.2.3"), lambda _: None)
-
-
-async def test_a_flink_and_a_java_of_ones_own_are_used(distribution: None, tmp_path: Path) -> None:
-    java = java_at(tmp_path / "java", "21.0.1")  # whoever names it knows why
-    flink = flink_at(tmp_path / "flink", "1.19.3")
-    said: list[str] = []
-    own = spec(tmp_path, "1.19.3", flink_home=str(flink), java_home=str(tmp_path / "java"))
-    assert await files.find(own, said.append) == files.Files(flink, java)
-    assert said == [] and not (tmp_path / "engines").exists()
-
-
-async def test_a_java_home_without_java_is_refused_before_anything_is_fetched(
-    distribution: None, tmp_path: Path
-) -> None:
-    said: list[str] = []
-    with pytest.raises(Invalid, match=f"HEADGATE_JAVA_HOME: there is no {tmp_path}/nothing/bin/java"):
-        await files.find(spec(tmp_path, java_home=str(tmp_path / "nothing")), said.append)
-    assert said == []
-
-
-@pytest.mark.parametrize(
-    ("version", "used"),
-    [("17", True), ("17.0.15", True), ("17-ea", True), ("21.0.1", False), ("170", False), ("", False)],
-)  # fmt: skip
-async def test_java_home_is_used_when_it_is_a_17(
-    distribution: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, used: bool
-) -> None:
-    java = java_at(tmp_path / "java", version)
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "java"))
-    own = spec(tmp_path, flink_home=str(tmp_path))
-    downloaded = tmp_path / "engines/java/17.0.0/bin/java"
-    assert (await files.find(own, lambda _: None)).java == (java if used else downloaded)
-
-
-async def test_a_java_home_that_is_broken_is_passed_over(
-    distribution: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    java_at(tmp_path / "java", "17.0.1").unlink()
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "java"))
-    found = await files.find(spec(tmp_path, flink_home=str(tmp_path)), lambda _: None)
-    assert found.java == tmp_path / "engines/java/17.0.0/bin/java"
-
-
-def test_a_flink_of_ones_own_is_served_under_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADGATE_FLINK_HOME", str(flink_at(tmp_path / "flink", "1.19.3")))
-    intake = Intake(Settings())
-    for label in ("flink", "flink-1.19.3"):
-        assert intake.accept(Submit("SELECT 1", "sql", label, "u", "c"), Asker("u", False), 0).version == "1.19.3"
-    with pytest.raises(Invalid, match=r"there are: flink-1\.19\.3$"):
-        intake.accept(Submit("SELECT 1", "sql", "flink-1.20.5", "u", "c"), Asker("u", False), 0)
-
-
-def test_a_folder_without_flink_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADGATE_FLINK_HOME", str(tmp_path))
-    with pytest.raises(Invalid, match=f"HEADGATE_FLINK_HOME={tmp_path} has no lib/flink-dist-<version>.jar"):
-        Intake(Settings())

@@ -10,7 +10,7 @@ import pytest
 from headgate import Client, NotLoggedIn, Unreachable, credentials
 from headgate.credentials import Credentials
 
-from services.entrance.credentials import write
+from services.entrance.credentials import write_fresh, write_url
 
 HERE, THERE = "http://here:9001", "http://there:9001"
 
@@ -175,11 +175,11 @@ def test_a_password_needs_url_and_user() -> None:
 
 def test_the_service_rewrites_its_url_and_keeps_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "credentials.json"
-    write(path, HERE, ("password", "token"))
+    write_fresh(path, HERE, "password", "token")
     expected = {"url": HERE, "user": "admin", "password": "password", "token": "token"}
     assert json.loads(path.read_text()) == expected and path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o644)
-    write(path, THERE, None)
+    write_url(path, THERE)
     assert json.loads(path.read_text()) == expected | {"url": THERE} and path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["credentials.json"]
 
@@ -189,5 +189,5 @@ def test_the_service_invents_no_secrets_for_a_file_that_is_gone_or_broken(tmp_pa
     path = tmp_path / "credentials.json"
     if text is not None:
         path.write_text(text)
-    write(path, HERE, None)
+    write_url(path, HERE)
     assert (path.read_text() if path.exists() else None) == text

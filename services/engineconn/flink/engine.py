@@ -17,11 +17,12 @@ from typing import Any
 
 from commons.process.errors import Unavailable
 from protocol import codes
-from services.engineconn.engine import Engine, EngineSpec, Event, LogLine, Progress, Task, TaskEnded
+from services.engineconn.engine import Engine, EngineSpec, Event, LogLine, Outcome, Progress, Task, TaskEnded
 from services.engineconn.flink import files, launch
 from services.engineconn.flink.jvm import Jvm
 from services.engineconn.flink.rest import Rest, fraction
 from services.engineconn.flink.script import Script
+from services.engineconn.flink.session import Unanswered
 from services.engineconn.flink.tail import tail
 
 # a dead JVM would otherwise print a traceback for every Java object that is let go
@@ -88,6 +89,8 @@ class Flink:
         async def work() -> None:
             try:
                 ended = await self._blocking(script.run)
+            except Unanswered:
+                ended = TaskEnded(Outcome.FAILED, codes.ENGINE_LOST, f"the engine died: {await self.died()}")
             finally:
                 for helper in helpers:
                     helper.cancel()

@@ -25,7 +25,7 @@ from services.engineconn.engine import (
 from services.engineconn.flink import arrow, jobs
 from services.engineconn.flink.jvm import Jvm
 from services.engineconn.flink.rehearsal import rehearse
-from services.engineconn.flink.session import Listing, Meaning, Parsed, Session, SqlError
+from services.engineconn.flink.session import Listing, Meaning, Parsed, Session, SqlError, Unanswered
 from services.engineconn.flink.sql import Statement, split
 
 SHOWN = 100
@@ -48,20 +48,23 @@ class Script:
     _only_adds: dict[int, bool] = field(default_factory=dict)
 
     def run(self) -> TaskEnded:
-        """How the task ended; the user's errors are told, never raised."""
+        """How the task ended; the user's errors are told, never raised. Raises Unanswered when the JVM is gone."""
         statements = split(self.task.code)
         self.statements = max(1, len(statements))
         if not statements:
             return TaskEnded(Outcome.FAILED, codes.STATEMENT_INVALID, "the script has no statement, only comments")
-        current, error = self._check(statements)
-        if error is not None:
-            return self._failed(current, error, codes.STATEMENT_INVALID)
+        current = statements[0]
         try:
+            current, error = self._check(statements)
+            if error is not None:
+                return self._failed(current, error, codes.STATEMENT_INVALID)
             session = Session(self.jvm, self.settings)
             for current in statements:
                 if self.cancelled:
                     break
                 self._one(session, current)
+        except Unanswered:
+            raise
         except SqlError as failure:
             return self._failed(current, failure, codes.STATEMENT_FAILED)
         if self.cancelled:
@@ -76,6 +79,8 @@ class Script:
                 break
             try:
                 self._only_adds[current.number] = rehearse(scratch, current.for_flink())
+            except Unanswered:
+                raise
             except SqlError as error:
                 return current, error
         self._log(f"{len(statements)} statement(s) checked")
@@ -83,7 +88,7 @@ class Script:
 
     def _one(self, session: Session, current: Statement) -> None:
         """Run a statement and tell its story. Raises SqlError unless it was cancelled."""
-        self.statement = current.number - 1
+        self.statement, self.job_id = current.number - 1, ""
         text = current.for_flink()
         parsed = session.parse(text)
         job_id = ""

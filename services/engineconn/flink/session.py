@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 
 from commons.process.errors import HeadgateError
 from protocol import codes
@@ -52,6 +52,10 @@ class SqlError(HeadgateError):
     def __init__(self, message: str, stack: str) -> None:
         super().__init__(codes.STATEMENT_FAILED, message)
         self.stack = stack
+
+
+class Unanswered(SqlError):
+    """The JVM does not answer: it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +181,15 @@ class Session:
             rows.close()
 
     def call(self, call: Any) -> Any:
-        """What the JVM answers; its exceptions become SqlErrors."""
+        """What the JVM answers; its exceptions become SqlErrors. Raises Unanswered when it is gone."""
         try:
             return call()
         except Py4JJavaError as error:
             raise from_java(error) from None
+        except Py4JNetworkError:
+            raise Unanswered("Flink's JVM does not answer", "") from None
         except Py4JError as error:
-            raise SqlError(f"Flink's JVM does not answer: {error}", "") from None
+            raise SqlError(str(error), "") from None
 
     def _again(self) -> None:
         self.env = self._environment()
