@@ -79,8 +79,9 @@ class Intake:
 
     def _variables(self, request: JobRequest, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
         builtins = {"workspace": str(self._workspaces / asker.user)}
-        today = datetime.fromtimestamp(now_ms / 1000).astimezone().date()
-        code = substitute(request.code, request.run_type, submit.variables, builtins, today)
+        builtins |= dict.fromkeys(("user", "submit_user", "execute_user"), asker.user)
+        now = datetime.fromtimestamp(now_ms / 1000)  # the user's calendar is this machine's
+        code = substitute(request.code, request.run_type, submit.variables, builtins, now)
         return replace(request, code=code)
 
 

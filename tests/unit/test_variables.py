@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import datetime
 
 import pytest
 
 from commons.process.errors import Invalid
 from services.entrance.variables import substitute
 
-TODAY = date(2026, 3, 1)
+NOW = datetime(2026, 3, 1, 11, 22, 33)
 
 
 def fill(code: str, **variables: str) -> str:
-    return substitute(code, "sql", variables, {"workspace": "/w"}, TODAY)
+    return substitute(code, "sql", variables, {"workspace": "/w"}, NOW)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,8 @@ def fill(code: str, **variables: str) -> str:
         ("--@set b=7\nSELECT ${b+1}", {}, "\nSELECT 8"),
         ("--@set b=${a+1}\n${b}", {"a": "1"}, "\n2"),
         ("${d+1}", {"d": "2024-02-28"}, "2024-02-29"),
+        ("--@set run_date=20240229\n${run_today}", {}, "\n20240301"),
+        ("${a} ${b}", {"a": "${b}", "b": "1"}, "1 1"),
     ],
 )
 def test_filled(code: str, variables: dict[str, str], filled: str) -> None:
@@ -52,4 +54,47 @@ def test_refused_with_the_variable_and_the_line(code: str, variables: dict[str, 
 
 
 def test_the_shell_has_its_own_set_line() -> None:
-    assert substitute("#@set a=1\necho ${a}", "shell", {}, {}, TODAY) == "\necho 1"
+    assert substitute("#@set a=1\necho ${a}", "shell", {}, {}, NOW) == "\necho 1"
+
+
+DATES = """run_date 20240229, run_date_std 2024-02-29, run_today 20240301, run_today_std 2024-03-01, run_mon 202402,
+run_mon_std 2024-02, run_mon_start 202402, run_mon_end_std 2024-12, run_month_begin 20240201,
+run_month_begin_std 2024-02-01, run_month_now_begin 20240201, run_month_end 20240229, run_month_end_std 2024-02-29,
+run_month_now_end_std 2024-02-29, run_quarter_begin 20240101, run_quarter_end 20240331, run_half_year_begin 20240101,
+run_half_year_end 20240630, run_year_begin 20240101, run_year_end_std 2024-12-31, run_today_h 2024030111,
+run_today_h_std 2024-03-01 11, run_today_hour 2024030111, run_last_mon_now 202401, run_mon_now_std 2024-03,
+run_current_mon_now 202403"""
+
+
+@pytest.mark.parametrize("line", DATES.replace("\n", " ").split(", "))
+def test_built_in_dates(line: str) -> None:
+    name, _, value = line.partition(" ")
+    assert fill(f"${{{name}}}", run_date="20240229") == value
+
+
+@pytest.mark.parametrize(
+    ("use", "value"),
+    [
+        ("run_date-1", "20240228"), ("run_month_begin-1", "20240101"), ("run_month_end+1", "20240331"),
+        ("run_year_begin_std-3", "2021-01-01"), ("run_year_end+10", "20341231"), ("run_half_year_begin-1", "20230701"),
+        ("run_quarter_end_std+1", "2024-06-30"), ("run_today_h+14", "2024030201"), ("run_mon-2", "202312"),
+    ],
+)  # fmt: skip
+def test_a_step_of_a_built_in_date_is_its_period(use: str, value: str) -> None:
+    assert fill(f"${{{use}}}", run_date="20240229") == value
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("&{yyyy-01-01%-2y}", "2022-01-01"), ("&{yyyy-MM-01%-2M}", "2023-12-01"), ("&{yyyyMMdd%-1d}", "20240228"),
+        ("&{yyyy MM ----- HH%-1H}", "2024 02 ----- 10"), ("&{HH:mm:ss%+1s}", "11:22:34"), ("&{yyyyMMdd}", "20240229"),
+        ("&{no letters}", "&{no letters}"), ("&{", "&{"),
+    ],
+)  # fmt: skip
+def test_date_patterns(pattern: str, value: str) -> None:
+    assert fill(pattern, run_date="20240229") == value
+
+
+def test_who_asks_is_built_in() -> None:
+    assert substitute("${user} ${submit_user}", "sql", {}, {"user": "al", "submit_user": "al"}, NOW) == "al al"
