@@ -21,6 +21,7 @@ JOB_UNKNOWN: Final = 20011
 
 # how jobs end
 KILLED: Final = 31001
+TIMED_OUT: Final = 103000
 
 # log-in
 NOT_LOGGED_IN: Final = 11002

@@ -13,7 +13,6 @@ EVENTS = "events"
 LOG = "log"
 RESULTS = "results"
 SCHEMA = "schema.arrow"
-TASK = "task.json"
 
 _JOB_PATH = re.compile(r"^jobs/(\d{4}-\d{2}-\d{2})/([^/]+)/([^/]+)/(\d+)(?:/(.*))?$")
 
@@ -44,3 +43,10 @@ class JobPath:
 def part_name(number: int) -> str:
     """File name of a result set's part; names sort in the order of the parts."""
     return f"part-{number:05d}.arrow"
+
+
+def next_attempt(address: str) -> str:
+    """The same place of the job's next attempt: `…/1/log` -> `…/2/log`."""
+    folder, _, name = address.rpartition("/")
+    place, _, attempt = folder.rpartition("/")
+    return f"{place}/{int(attempt) + 1}/{name}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,11 +28,12 @@ from services.entrance.following import follow
 from services.entrance.grants import Grants
 from services.entrance.intake import JobRequest
 from services.entrance.logs import rendered
+from services.entrance.obtaining import Grant, move, obtain
 
 log = logging.getLogger(__name__)
 
-Grant = manager_pb2.EngineGrant
 AGAIN_SECONDS = 1.0
+RETRY_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,104 +49,83 @@ class Parts:
 
 async def run_job(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> None:
     """Returns when the job has ended, or belongs to somebody else."""
-    ref = JobRef(job.job_id, job.attempt)
-    if job.wanted == "cancel":
-        cancelled.set()
     while True:
+        if job.wanted != "run":
+            cancelled.set()
+        ref = JobRef(job.job_id, job.attempt)
         try:
-            spoiled = await _run(job, cancelled, parts)
-            break
-        except Conflict as error:
+            after = await _run(job, cancelled, parts)
+        except HeadgateError as error:
             if error.code == codes.NO_LONGER_YOURS:
                 log.info("job %s is no longer ours: %s", job.job_id, error)
                 parts.grants.forget(ref)
                 return
-            log.warning("job %s: %s", job.job_id, error)
-        except HeadgateError as error:
             log.warning("job %s waits: %s", job.job_id, error)
-        await asyncio.sleep(AGAIN_SECONDS)
-        job = (await _find(job, parts)) or job
-    await _give_back(ref, parts, spoiled=spoiled)
+            await asyncio.sleep(AGAIN_SECONDS)
+        else:
+            spoiled = after.spoiled or JobRequest.from_json(job.request).execute_once
+            await _give_back(ref, parts, spoiled=spoiled)
+            if not after.retried:
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+        found = await _find(job, parts)
+        if found is None:
+            log.info("job %s has ended meanwhile", job.job_id)
+            return
+        job = found
 
 
-async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> bool:
-    """Whether the engine is spoiled: its task's end was not seen."""
-    grant = await _obtain(job, cancelled, parts)
+@dataclass(frozen=True, slots=True)
+class _After:
+    """`spoiled`: the end of the engine's task was not seen. `retried`: the job waits for its next attempt."""
+
+    spoiled: bool
+    retried: bool = False
+
+
+async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _After:
+    """One attempt, from wherever it is to its end."""
+    grant = await obtain(job, cancelled, parts.grants, parts.jobhistory)
     if grant is None:
-        await _end(job, parts, JobStatus.CANCELLED, codes.KILLED, "the job was killed before it ran")
-        return True
+        await _end_unstarted(job, parts)
+        return _After(spoiled=True)
     if grant.state != Grant.READY:
         code = codes.ENGINE_LOST if job.status == JobStatus.RUNNING else codes.ENGINE_START_FAILED
-        await _end(job, parts, JobStatus.FAILED, code, f"the engine did not start: {grant.why}")
-        return True
+        return await _fail(job, parts, code, f"the engine did not start: {grant.why}")
     ecm = parts.ecm_of(grant.ecm_address)
     if job.status != JobStatus.RUNNING:
-        await _move(job, parts, JobStatus.RUNNING, "Your job is Running now. Please wait it to complete.", grant)
-    cancelling = asyncio.create_task(_cancel_when_wished(job, cancelled, ecm))
+        why = "Your job is Running now. Please wait it to complete."
+        await move(job, parts.jobhistory, JobStatus.RUNNING, why, grant)
+    story = await parts.jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
+    helpers = [
+        asyncio.create_task(_cancel_when_wished(job, cancelled, ecm)),
+        asyncio.create_task(_end_in_time(job, story, cancelled, parts)),
+    ]
 
     def lost() -> bool:
         return parts.grants.lost(JobRef(job.job_id, job.attempt))
 
     try:
-        await _hand_over(job, grant, ecm, parts)
-        await follow(job, ecm, parts.jobhistory, lost)
+        await _hand_over(job, grant, story, ecm, parts)
+        ended = await follow(job, ecm, parts.jobhistory, lost, retry=_may_retry(job))
     except (NotFound, Unavailable, Conflict) as error:
         # a node that is silent for a while may still run the task: it is given up only with its engine
         if error.code == codes.NO_LONGER_YOURS or (isinstance(error, Unavailable) and not lost()):
             raise
-        await _end(job, parts, JobStatus.FAILED, codes.ENGINE_LOST, f"the engine is gone: {error.message}")
-        return True
+        return await _fail(job, parts, codes.ENGINE_LOST, f"the engine is gone: {error.message}")
     finally:
-        cancelling.cancel()
-    await ecm.AckTask(ecm_pb2.AckTaskRequest(job_id=job.job_id, attempt=job.attempt, epoch=job.epoch))
-    return False
+        for helper in helpers:
+            helper.cancel()
+    try:
+        await ecm.AckTask(ecm_pb2.AckTaskRequest(job_id=job.job_id, attempt=job.attempt, epoch=job.epoch))
+    except HeadgateError as error:
+        log.warning("job %s: its task's folder stays on its node for now: %s", job.job_id, error)
+    return _After(spoiled=False, retried=ended.status == JobStatus.FAILED and _may_retry(job))
 
 
-async def _obtain(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> Grant | None:
-    """The grant when it is ready or lost; None when the job is killed before. The wait's story goes to the log."""
-    request = manager_pb2.EngineRequest(
-        job_id=job.job_id,
-        attempt=job.attempt,
-        epoch=job.epoch,
-        instance=job.instance,
-        tenant=job.tenant,
-        labels=JobRequest.from_json(job.request).labels.message(),
-    )
-    if cancelled.is_set() and job.status == JobStatus.INITED:
-        return None
-    grant = await parts.grants.ask(request)
-    told = ""
-    while grant.state in (Grant.WAITING, Grant.GRANTED):
-        if grant.state == Grant.GRANTED and job.status == JobStatus.INITED:
-            why = f"Your job is Scheduled. Please wait it to run. Engine {grant.engine_id} on {grant.node} is held"
-            await _move(job, parts, JobStatus.SCHEDULED, why, grant)
-        if grant.why and grant.why != told:
-            told = grant.why
-            await parts.jobhistory.AddStory(
-                pb.AddStoryRequest(job_id=job.job_id, epoch=job.epoch, why=f"{_stage(grant)}: {told}", by="manager")
-            )
-        news = asyncio.ensure_future(parts.grants.news(request, grant))
-        killing = asyncio.ensure_future(cancelled.wait())
-        await asyncio.wait({news, killing}, return_when=asyncio.FIRST_COMPLETED)
-        killing.cancel()
-        if not news.done():
-            news.cancel()
-            return None
-        grant = news.result()
-    if grant.state == Grant.READY and job.status == JobStatus.INITED:
-        why = f"Your job is Scheduled. Please wait it to run. Engine {grant.engine_id} on {grant.node} is free"
-        await _move(job, parts, JobStatus.SCHEDULED, why, grant)
-    return grant
-
-
-def _stage(grant: Grant) -> str:
-    return "Waiting for an engine" if grant.state == Grant.WAITING else "The engine is starting"
-
-
-async def _hand_over(job: pb.LiveJob, grant: Grant, ecm: Ecm, parts: Parts) -> None:
+async def _hand_over(job: pb.LiveJob, grant: Grant, story: pb.Story, ecm: Ecm, parts: Parts) -> None:
     """Give the task to the engine; repeating it returns the running one."""
     request = JobRequest.from_json(job.request)
-    story = await parts.jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
     location = parts.storage.relative(job.result_location)
     assert location is not None
     await ecm.RunTask(
@@ -165,7 +146,7 @@ async def _hand_over(job: pb.LiveJob, grant: Grant, ecm: Ecm, parts: Parts) -> N
 
 
 async def _cancel_when_wished(job: pb.LiveJob, cancelled: asyncio.Event, ecm: Ecm) -> None:
-    """Once the job is wished cancelled, ask its task to stop, until it does."""
+    """Once the job is wished ended, ask its task to stop, until it does."""
     await cancelled.wait()
     while True:
         try:
@@ -175,43 +156,62 @@ async def _cancel_when_wished(job: pb.LiveJob, cancelled: asyncio.Event, ecm: Ec
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _move(job: pb.LiveJob, parts: Parts, to: JobStatus, why: str, grant: Grant) -> None:
-    await parts.jobhistory.UpdateJobStatus(
-        pb.UpdateJobStatusRequest(
-            job_id=job.job_id,
-            epoch=job.epoch,
-            to=to,
-            why=why,
-            by="entrance",
-            engine_id=grant.engine_id,
-            node=grant.node,
-            ecm_address=grant.ecm_address,
-        )
-    )
-    job.status = to
+async def _end_in_time(job: pb.LiveJob, story: pb.Story, cancelled: asyncio.Event, parts: Parts) -> None:
+    """Wish the job ended once it has run for as long as it may."""
+    seconds = JobRequest.from_json(job.request).running_timeout_seconds
+    if not seconds:
+        return
+    began_ms = max((line.at_ms for line in story.lines if line.to == JobStatus.RUNNING), default=0)
+    await asyncio.sleep(max(0.0, began_ms / 1000 + seconds - time.time()))
+    wish = pb.WishCancelRequest(job_id=job.job_id, by=f"jobRunningTimeout={seconds}", timeout=True)
+    while True:
+        try:
+            await parts.jobhistory.WishCancel(wish)
+            break
+        except HeadgateError as error:
+            log.warning("job %s has run for too long, but: %s", job.job_id, error)
+            await asyncio.sleep(AGAIN_SECONDS)
+    cancelled.set()
+
+
+def _may_retry(job: pb.LiveJob) -> bool:
+    return job.attempt <= JobRequest.from_json(job.request).retries
+
+
+async def _fail(job: pb.LiveJob, parts: Parts, code: int, why: str) -> _After:
+    """The attempt has failed without its engine's own word: its engine is spoiled."""
+    retried = _may_retry(job)
+    await _end(job, parts, JobStatus.WAIT_FOR_RETRY if retried else JobStatus.FAILED, code, why)
+    return _After(spoiled=True, retried=retried)
+
+
+async def _end_unstarted(job: pb.LiveJob, parts: Parts) -> None:
+    now = (await _find(job, parts)) or job
+    if now.wanted == "timeout":
+        why = f"the job waited for too long: {now.wanted_by}"
+        await _end(now, parts, JobStatus.TIMEOUT, codes.TIMED_OUT, why)
+    else:
+        await _end(now, parts, JobStatus.CANCELLED, codes.KILLED, "the job was killed before it ran")
 
 
 async def _end(job: pb.LiveJob, parts: Parts, to: JobStatus, code: int, why: str) -> None:
     await parts.jobhistory.UpdateJobStatus(
         pb.UpdateJobStatusRequest(
-            job_id=job.job_id,
-            epoch=job.epoch,
-            to=to,
-            why=why,
-            by=job.wanted_by or "entrance",
-            error_code=code,
-            error_desc=why,
+            job_id=job.job_id, epoch=job.epoch, to=to, why=why, by=job.wanted_by or "entrance",
+            error_code=code, error_desc=why,
         )
-    )
+    )  # fmt: skip
 
 
 async def _find(job: pb.LiveJob, parts: Parts) -> pb.LiveJob | None:
-    """The job as its rows say now; None when they cannot be asked, or say that it has ended."""
-    try:
-        found = await parts.jobhistory.FindJob(pb.FindJobRequest(job_id=job.job_id))
-    except HeadgateError:
-        return None
-    return found.live if found.HasField("live") else None
+    """The job as its rows say now; None when it has ended."""
+    while True:
+        try:
+            found = await parts.jobhistory.FindJob(pb.FindJobRequest(job_id=job.job_id))
+            return found.live if found.HasField("live") else None
+        except HeadgateError as error:
+            log.warning("job %s waits: %s", job.job_id, error)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _give_back(ref: JobRef, parts: Parts, *, spoiled: bool) -> None:

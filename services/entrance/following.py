@@ -9,7 +9,7 @@ from collections.abc import Callable
 from commons.process.errors import Unavailable
 from protocol.ecm.client import Stub as Ecm
 from protocol.ecm.v1 import ecm_pb2
-from protocol.engineconn.v1.engineconn_pb2 import TaskEvent
+from protocol.engineconn.v1.engineconn_pb2 import Ended, TaskEvent
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 
@@ -19,8 +19,8 @@ GATHER_SECONDS = 0.1
 AGAIN_SECONDS = 0.5
 
 
-async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callable[[], bool]) -> None:
-    """Return when the task's end is recorded.
+async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callable[[], bool], *, retry: bool) -> Ended:
+    """The task's end, once it is recorded; with `retry`, one that failed as an attempt only.
 
     A node that does not answer is asked again until `lost` says that its engine is gone: then Unavailable is raised.
     Raises NotFound when the node does not know the task, Conflict when the job is no longer ours.
@@ -34,11 +34,13 @@ async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callab
             while (events := await _gather(gathered)) is not None:
                 up_to = events[-1].number
                 await jobhistory.Record(
-                    pb.RecordRequest(job_id=job.job_id, epoch=job.epoch, after=seen, up_to=up_to, events=events)
+                    pb.RecordRequest(
+                        job_id=job.job_id, epoch=job.epoch, after=seen, up_to=up_to, events=events, retry=retry
+                    )
                 )
                 seen = up_to
                 if events[-1].HasField("ended"):
-                    return
+                    return events[-1].ended
             await reading
         except Unavailable as error:
             if lost():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -30,21 +30,18 @@ class JobRequest:
     kind: str
     version: str
     configuration: Mapping[str, str]
+    execute_once: bool = False
+    queuing_timeout_seconds: int = 0
+    running_timeout_seconds: int = 0
+    retries: int = 0
 
-    @property
-    def labels(self) -> Labels:
-        return Labels.make({"kind": self.kind, "version": self.version})
+    def labels(self, job_id: int) -> Labels:
+        """Of the engine that may run it; an engine for once has a label that no other job's has."""
+        once = {"once": str(job_id)} if self.execute_once else {}
+        return Labels.make({"kind": self.kind, "version": self.version, **once})
 
     def to_json(self) -> str:
-        return json.dumps(
-            {
-                "code": self.code,
-                "run_type": self.run_type,
-                "kind": self.kind,
-                "version": self.version,
-                "configuration": dict(self.configuration),
-            }
-        )
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> JobRequest:
@@ -61,7 +58,10 @@ class Intake:
     def accept(self, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
         """Pass every step in order. Raises Invalid or Refused naming the field and what there is."""
         kind, version = self._engine(submit.engine)
-        request = JobRequest(submit.code, submit.run_type, kind, version, submit.configuration)
+        request = JobRequest(
+            submit.code, submit.run_type, kind, version, dict(submit.configuration), submit.execute_once,
+            submit.queuing_timeout_seconds, submit.running_timeout_seconds, submit.retries,
+        )  # fmt: skip
         _allowed(request, asker)
         _run_type(request)
         return self._variables(request, submit, asker, now_ms)

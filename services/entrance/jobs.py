@@ -84,6 +84,8 @@ class Jobs:
             "engineType": f"{request.kind}-{request.version}",
             "codeType": request.run_type,
         }
+        if request.execute_once:
+            labels["executeOnce"] = ""
         return pb.SaveJobHistoryRequest(
             short_id=short,
             instance=self._instance.name,

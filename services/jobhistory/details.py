@@ -52,20 +52,20 @@ async def record(tx: Transaction, jobs: Jobs, clock: Clock, request: pb.RecordRe
             tx, request.job_id, [row.status], {**more, "progress": str(progress), "updated_time": now}
         )
         return
-    status = JobStatus(ended.status)
+    status, code, message = JobStatus(ended.status), ended.code, ended.message
+    if status is JobStatus.CANCELLED and row.live_wanted == "timeout":
+        status, code, message = JobStatus.TIMEOUT, codes.TIMED_OUT, f"the job ran for too long: {row.live_wanted_by}"
+    elif status is JobStatus.FAILED and request.retry and row.live_wanted == "run":
+        status = JobStatus.WAIT_FOR_RETRY
+    why = message or f"the task ended: {status}"
     await jobs.move(
         tx,
         pb.UpdateJobStatusRequest(
-            job_id=request.job_id,
-            epoch=request.epoch,
-            to=status,
-            by="engine",
-            why=ended.message or f"the task ended: {status}",
-            error_code=ended.code,
-            error_desc=ended.message,
+            job_id=request.job_id, epoch=request.epoch, to=status, by="engine", why=why,
+            error_code=code, error_desc=message,
         ),
         **more,
-    )
+    )  # fmt: skip
 
 
 async def _statement_started(tx: Transaction, job_id: int, location: str, event: engineconn.TaskEvent) -> None:
@@ -92,7 +92,7 @@ async def _statement_ended(tx: Transaction, job_id: int, event: engineconn.TaskE
         "result_array_size": ended.result_sets,
         "updated_time": to_datetime(event.at_ms),
     }
-    await store.update_details(tx, job_id, values, priority=ended.statement)
+    await store.update_details(tx, job_id, values, priority=ended.statement, status="Running")
     return dict(ended.metrics)
 
 

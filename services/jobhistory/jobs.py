@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from commons.database.connections import Row, Transaction
 from commons.process.clock import Clock, to_datetime, to_ms
 from commons.process.errors import AlreadyExists, Conflict, Exhausted, Invalid, NotFound
-from protocol import codes
+from protocol import codes, layout
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from protocol.values import Tenant
@@ -76,13 +76,15 @@ class Jobs:
         """
         target, job_id = JobStatus(request.to), request.job_id
         row = await store.job(tx, job_id=job_id)
-        live = {"engine_id": request.engine_id, "node": request.node, "ecm_address": request.ecm_address}
         if JOB.final(target):
             mine = await store.delete_live(tx, job_id, request.epoch)
         else:
+            live = {"engine_id": request.engine_id, "node": request.node, "ecm_address": request.ecm_address}
             kept: dict[str, object] = {name: value for name, value in live.items() if value}
-            kept["epoch"] = request.epoch
-            mine = await store.update_live(tx, job_id, request.epoch, kept)
+            if target is JobStatus.WAIT_FOR_RETRY and row is not None:
+                kept = _next_attempt(row)
+                more |= {name: layout.next_attempt(getattr(row, name)) for name in ("log_path", "result_location")}
+            mine = await store.update_live(tx, job_id, request.epoch, {**kept, "epoch": request.epoch})
         if not mine or row is None:
             raise Conflict(codes.NO_LONGER_YOURS, f"job {job_id} has ended or belongs to a later owner")
         now = to_datetime(self._clock.now_ms())
@@ -163,6 +165,7 @@ def to_live(row: Row) -> pb.LiveJob:
         status=row.status,
         log_path=row.log_path or "",
         result_location=row.result_location or "",
+        created_at_ms=to_ms(row.created_time),
     )
 
 
@@ -183,6 +186,11 @@ def _group_values(request: pb.SaveJobHistoryRequest) -> dict[str, object]:
         "execution_code": request.execution_code,
         "result_location": request.result_location,
     }
+
+
+def _next_attempt(row: Row) -> dict[str, object]:
+    """The live row of a job that is tried again: a fresh task, on any engine."""
+    return {"attempt": row.live_attempt + 1, "events_seen": 0, "engine_id": "", "node": "", "ecm_address": ""}
 
 
 def _live_values(job_id: int, request: pb.SaveJobHistoryRequest) -> dict[str, object]:

@@ -67,7 +67,8 @@ class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
 
     async def WishCancel(self, request: pb.WishCancelRequest, context: Any) -> pb.WishCancelReply:
         async with self._db.write() as tx:
-            return pb.WishCancelReply(ended=not await store.wish(tx, request.job_id, request.by))
+            wanted = "timeout" if request.timeout else "cancel"
+            return pb.WishCancelReply(ended=not await store.wish(tx, request.job_id, wanted, request.by))
 
     async def RegisterInstance(self, request: pb.RegisterInstanceRequest, context: Any) -> pb.LiveJobs:
         async with self._db.write() as tx:

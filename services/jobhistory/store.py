@@ -123,10 +123,10 @@ async def update_group(tx: AsyncConnection, job_id: int, sources: Collection[str
     return changed.rowcount == 1
 
 
-async def wish(tx: AsyncConnection, job_id: int, by: str) -> bool:
-    """Whether the job has not ended; it is wished cancelled now. The first who wishes is kept."""
+async def wish(tx: AsyncConnection, job_id: int, wanted: str, by: str) -> bool:
+    """Whether the job has not ended; it is wished ended now, as `cancel` or `timeout`. The first wish is kept."""
     found = await tx.execute(
-        update(LIVE).where(LIVE.c.job_id == job_id, LIVE.c.wanted == "run").values(wanted="cancel", wanted_by=by)
+        update(LIVE).where(LIVE.c.job_id == job_id, LIVE.c.wanted == "run").values(wanted=wanted, wanted_by=by)
     )
     if found.rowcount == 1:
         return True
@@ -134,7 +134,7 @@ async def wish(tx: AsyncConnection, job_id: int, by: str) -> bool:
 
 
 async def cancelled(tx: AsyncConnection, instance: str) -> list[int]:
-    rows = await tx.execute(select(LIVE.c.job_id).where(LIVE.c.instance == instance, LIVE.c.wanted == "cancel"))
+    rows = await tx.execute(select(LIVE.c.job_id).where(LIVE.c.instance == instance, LIVE.c.wanted != "run"))
     return list(rows.scalars())
 
 

@@ -70,7 +70,7 @@ LIVE = Table(
     Column("instance", String(250), nullable=False, index=True),
     Column("epoch", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("wanted", String(10), nullable=False, comment="run or cancel"),
+    Column("wanted", String(10), nullable=False, comment="run, cancel or timeout"),
     Column("wanted_by", String(50), nullable=False),
     Column("request", Text, nullable=False, comment="all that running the job needs (JSON)"),
     Column("events_seen", Integer, nullable=False),

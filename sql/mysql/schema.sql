@@ -65,7 +65,7 @@ CREATE TABLE headgate_job_live (
   instance VARCHAR(250) NOT NULL,
   epoch INTEGER NOT NULL,
   attempt INTEGER NOT NULL,
-  wanted VARCHAR(10) NOT NULL COMMENT 'run or cancel',
+  wanted VARCHAR(10) NOT NULL COMMENT 'run, cancel or timeout',
   wanted_by VARCHAR(50) NOT NULL,
   request TEXT NOT NULL COMMENT 'all that running the job needs (JSON)',
   events_seen INTEGER NOT NULL,

@@ -189,13 +189,14 @@ class LiveJob(_message.Message):
     LOG_PATH_FIELD_NUMBER: _builtins.int
     RESULT_LOCATION_FIELD_NUMBER: _builtins.int
     WANTED_BY_FIELD_NUMBER: _builtins.int
+    CREATED_AT_MS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     short_id: _builtins.str
     instance: _builtins.str
     epoch: _builtins.int
     attempt: _builtins.int
     wanted: _builtins.str
-    """"run" or "cancel"."""
+    """"run", "cancel" or "timeout"."""
     request: _builtins.str
     events_seen: _builtins.int
     engine_id: _builtins.str
@@ -206,6 +207,7 @@ class LiveJob(_message.Message):
     result_location: _builtins.str
     wanted_by: _builtins.str
     """Who wished the cancel."""
+    created_at_ms: _builtins.int
     @_builtins.property
     def tenant(self) -> _types_pb2.Tenant: ...
     def __init__(
@@ -227,10 +229,11 @@ class LiveJob(_message.Message):
         log_path: _builtins.str = ...,
         result_location: _builtins.str = ...,
         wanted_by: _builtins.str = ...,
+        created_at_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "ecm_address", b"ecm_address", "engine_id", b"engine_id", "epoch", b"epoch", "events_seen", b"events_seen", "instance", b"instance", "job_id", b"job_id", "log_path", b"log_path", "node", b"node", "request", b"request", "result_location", b"result_location", "short_id", b"short_id", "status", b"status", "tenant", b"tenant", "wanted", b"wanted", "wanted_by", b"wanted_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "created_at_ms", b"created_at_ms", "ecm_address", b"ecm_address", "engine_id", b"engine_id", "epoch", b"epoch", "events_seen", b"events_seen", "instance", b"instance", "job_id", b"job_id", "log_path", b"log_path", "node", b"node", "request", b"request", "result_location", b"result_location", "short_id", b"short_id", "status", b"status", "tenant", b"tenant", "wanted", b"wanted", "wanted_by", b"wanted_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -627,10 +630,13 @@ class RecordRequest(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     UP_TO_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     epoch: _builtins.int
     after: _builtins.int
     up_to: _builtins.int
+    retry: _builtins.bool
+    """A task that ended as Failed is tried again: the job becomes WaitForRetry, with the next attempt."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_engineconn_pb2.TaskEvent]: ...
     def __init__(
@@ -641,10 +647,11 @@ class RecordRequest(_message.Message):
         after: _builtins.int = ...,
         up_to: _builtins.int = ...,
         events: _abc.Iterable[_engineconn_pb2.TaskEvent] | None = ...,
+        retry: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "epoch", b"epoch", "events", b"events", "job_id", b"job_id", "up_to", b"up_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "epoch", b"epoch", "events", b"events", "job_id", b"job_id", "retry", b"retry", "up_to", b"up_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -671,17 +678,21 @@ class WishCancelRequest(_message.Message):
 
     JOB_ID_FIELD_NUMBER: _builtins.int
     BY_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     by: _builtins.str
+    timeout: _builtins.bool
+    """The job has waited or run for too long: it shall end as Timeout."""
     def __init__(
         self,
         *,
         job_id: _builtins.int = ...,
         by: _builtins.str = ...,
+        timeout: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "job_id", b"job_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "job_id", b"job_id", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,7 +12,8 @@ from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from services.entrance.wire import exec_id
 
-LABELS = ("engineType", "userCreator", "codeType", "executeOnce", "tenant", "route")
+LONGEST_SECONDS = 10**9
+MOST_RETRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,13 @@ class Submit:
     engine: str
     user: str
     creator: str
+    execute_once: bool = False
+    """An engine of its own, which ends with the job."""
+    queuing_timeout_seconds: int = 0
+    running_timeout_seconds: int = 0
+    """0: as long as it takes."""
+    retries: int = 0
+    """How often a job that fails is tried again."""
     variables: Mapping[str, str] = field(default_factory=dict)
     configuration: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, object] = field(default_factory=dict)
@@ -77,6 +85,10 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
         engine=engine,
         user=user,
         creator=_creator(_text(labels, "userCreator"), user),
+        execute_once="executeOnce" in labels and str(labels["executeOnce"]).lower() != "false",
+        queuing_timeout_seconds=_count(labels, "jobQueuingTimeout", LONGEST_SECONDS),
+        running_timeout_seconds=_count(labels, "jobRunningTimeout", LONGEST_SECONDS),
+        retries=_count(labels, "jobRetryCount", MOST_RETRIES),
         variables=_texts(_mapping(params, "variable", "params.")),
         configuration=_texts(_mapping(configuration, "runtime", "params.configuration.")),
         params=params,
@@ -119,6 +131,15 @@ def _text(body: Mapping[str, object], name: str) -> str:
     if not isinstance(value, str):
         raise Invalid(codes.REQUEST_INVALID, f"{name} must be a text", field=name)
     return value
+
+
+def _count(labels: Mapping[str, object], name: str, most: int) -> int:
+    value = labels.get(name)
+    text = "" if value is None else str(value)
+    if text and not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
+        what = f"labels.{name} must be a whole number from 0 to {most}, not {text[:30]!r}"
+        raise Invalid(codes.LABEL_INVALID, what, field=f"labels.{name}")
+    return int(text or 0)
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:

@@ -1,0 +1,82 @@
+"""The wait for an engine: from a job's request to a grant that is ready, its story told in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from protocol.jobhistory.client import Stub as JobHistory
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from protocol.manager.v1 import manager_pb2
+from protocol.states.job import JobStatus
+from services.entrance.grants import Grants
+from services.entrance.intake import JobRequest
+
+Grant = manager_pb2.EngineGrant
+_UNSTARTED = (JobStatus.INITED, JobStatus.WAIT_FOR_RETRY)
+
+
+async def obtain(job: pb.LiveJob, cancelled: asyncio.Event, grants: Grants, jobhistory: JobHistory) -> Grant | None:
+    """The grant when it is ready or lost; None when the job is wished ended before, or has waited for too long."""
+    wanted = JobRequest.from_json(job.request)
+    request = manager_pb2.EngineRequest(
+        job_id=job.job_id,
+        attempt=job.attempt,
+        epoch=job.epoch,
+        instance=job.instance,
+        tenant=job.tenant,
+        labels=wanted.labels(job.job_id).message(),
+    )
+    if cancelled.is_set() and job.status in _UNSTARTED:
+        return None
+    grant = await grants.ask(request)
+    told = ""
+    while grant.state in (Grant.WAITING, Grant.GRANTED):
+        if grant.state == Grant.GRANTED and job.status in _UNSTARTED:
+            await _scheduled(job, jobhistory, grant, "held")
+        if grant.why and grant.why != told:
+            told = grant.why
+            stage = "Waiting for an engine" if grant.state == Grant.WAITING else "The engine is starting"
+            story = pb.AddStoryRequest(job_id=job.job_id, epoch=job.epoch, why=f"{stage}: {told}", by="manager")
+            await jobhistory.AddStory(story)
+        news = asyncio.ensure_future(grants.news(request, grant))
+        killing = asyncio.ensure_future(cancelled.wait())
+        await asyncio.wait({news, killing}, timeout=_left(job, wanted), return_when=asyncio.FIRST_COMPLETED)
+        killing.cancel()
+        if not news.done():
+            news.cancel()
+            if not cancelled.is_set():
+                await _waited_too_long(job, wanted, jobhistory)
+            return None
+        grant = news.result()
+    if grant.state == Grant.READY and job.status in _UNSTARTED:
+        await _scheduled(job, jobhistory, grant, "free")
+    return grant
+
+
+def _left(job: pb.LiveJob, wanted: JobRequest) -> float | None:
+    """Seconds that the job may still wait for; None without a limit."""
+    if not wanted.queuing_timeout_seconds or job.attempt > 1:
+        return None
+    return max(0.0, job.created_at_ms / 1000 + wanted.queuing_timeout_seconds - time.time())
+
+
+async def _waited_too_long(job: pb.LiveJob, wanted: JobRequest, jobhistory: JobHistory) -> None:
+    by = f"jobQueuingTimeout={wanted.queuing_timeout_seconds}"
+    await jobhistory.WishCancel(pb.WishCancelRequest(job_id=job.job_id, by=by, timeout=True))
+
+
+async def _scheduled(job: pb.LiveJob, jobhistory: JobHistory, grant: Grant, how: str) -> None:
+    why = f"Your job is Scheduled. Please wait it to run. Engine {grant.engine_id} on {grant.node} is {how}"
+    await move(job, jobhistory, JobStatus.SCHEDULED, why, grant)
+
+
+async def move(job: pb.LiveJob, jobhistory: JobHistory, to: JobStatus, why: str, grant: Grant) -> None:
+    """Record that the job is further, and with which engine."""
+    await jobhistory.UpdateJobStatus(
+        pb.UpdateJobStatusRequest(
+            job_id=job.job_id, epoch=job.epoch, to=to, why=why, by="entrance",
+            engine_id=grant.engine_id, node=grant.node, ecm_address=grant.ecm_address,
+        )
+    )  # fmt: skip
+    job.status = to
