@@ -14,5 +14,5 @@ TABLE_RESULT: Final = "table"
 RUN_TYPES: Final = {"flink": ("sql",), "shell": ("shell", "sh")}
 """Run types that each engine kind takes."""
 
-ENGINE_VERSIONS: Final = {"flink": ("1.20.5",), "shell": ("1",)}
+ENGINE_VERSIONS: Final = {"flink": ("1.20.5", "2.3.0"), "shell": ("1",)}
 """Versions of each engine kind, the default one first."""

@@ -7,11 +7,13 @@ start, so no Java development kit is needed.
 from __future__ import annotations
 
 import zipfile
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from py4j.java_gateway import GatewayParameters, JavaGateway
+from py4j.java_gateway import GatewayClient, GatewayParameters, JavaGateway
+from py4j.protocol import MEMORY_COMMAND_NAME, MEMORY_DEL_SUBCOMMAND_NAME, Py4JNetworkError
 
 _SOURCES = Path(__file__).parent / "java"
 _REPORTER = "headgate.SinkRows"
@@ -22,8 +24,9 @@ class Jvm:
     """Connected to the gateway that listens on `port`; `folder` takes the compiled classes. Blocking."""
 
     def __init__(self, port: int, token: str, folder: Path) -> None:
-        self.gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token, auto_convert=True))
-        self.root = self.gateway.jvm
+        parameters = GatewayParameters(port=port, auth_token=token, auto_convert=True)
+        self._gateway = _Gateway(gateway_parameters=parameters)
+        self.root = self._gateway.jvm
         """Java packages by name: `jvm.root.java.lang.String`."""
         self._loader = self._load(_compiled(self.root, folder))
         self._sink_rows = self.new("SinkRows")
@@ -55,10 +58,11 @@ class Jvm:
         return rows if rows >= 0 else None
 
     def array(self, java_class: Any, length: int) -> Any:
-        return self.gateway.new_array(java_class, length)
+        return self._gateway.new_array(java_class, length)
 
     def close(self) -> None:
-        self.gateway.close()
+        self._gateway.gateway_client.is_connected = False  # objects let go from now on went with the JVM
+        self._gateway.close()
 
     def _load(self, jar: Path) -> Any:
         """A loader of the jar, also for this thread: from there Flink's cluster finds the metric reporter."""
@@ -68,6 +72,38 @@ class Jvm:
         loader = self.root.java.net.URLClassLoader.newInstance(urls, thread.getContextClassLoader())
         thread.setContextClassLoader(loader)
         return loader
+
+
+class _OneThread(GatewayClient):  # type: ignore[misc]  # py4j has no types
+    """One connection, so that one thread of the JVM serves all calls: Flink's planner keeps state in its thread.
+
+    py4j frees an object when Python lets go of it, also in the middle of a call, over a second connection; here it
+    waits for the next call. A JVM that is gone raises Py4JNetworkError, where py4j would report a failed call.
+    """
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self._gone: deque[str] = deque()
+
+    def garbage_collect_object(self, target_id: str) -> None:
+        self._gone.append(target_id)
+
+    def send_command(self, command: str, retry: bool = True, binary: bool = False) -> str:
+        connection = self._get_connection()
+        try:
+            while self._gone:
+                connection.send_command(f"{MEMORY_COMMAND_NAME}{MEMORY_DEL_SUBCOMMAND_NAME}{self._gone.popleft()}\ne\n")
+            response = str(connection.send_command(command))
+        except Py4JNetworkError:
+            connection.close(False)
+            raise
+        self._give_back_connection(connection)
+        return response
+
+
+class _Gateway(JavaGateway):  # type: ignore[misc]
+    def _create_gateway_client(self) -> GatewayClient:
+        return _OneThread(gateway_parameters=self.gateway_parameters)
 
 
 def _compiled(java: Any, folder: Path) -> Path:
