@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -56,9 +57,19 @@ class Storage:
             sink.write(content)
         self._files.move(f"{target}.part", target)
 
+    def remove(self, path: str) -> None:
+        """Remove a folder and all in it; harmless when there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            self._files.delete_dir(f"{self._base}/{path}")
+
     def open(self, path: str) -> BinaryIO:
         """A seekable file to read. Raises FileNotFoundError."""
         return cast(BinaryIO, self._files.open_input_file(f"{self._base}/{path}"))
+
+    def read(self, path: str) -> bytes:
+        """A whole small file. Raises FileNotFoundError."""
+        with self.open(path) as file:
+            return file.read()
 
     def list(self, path: str) -> list[Entry]:
         """What a folder holds, sorted by name; nothing when it does not exist."""

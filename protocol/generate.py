@@ -18,7 +18,7 @@ def generate(target: Path) -> list[Path]:
     outputs = [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT}", *outputs, *protos]
-    subprocess.run(command, check=True, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, env=environment, cwd=ROOT)
     return sorted(path.relative_to(target) for path in target.glob("protocol/*/v1/*_pb2*"))
 
 

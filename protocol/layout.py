@@ -1,6 +1,7 @@
 """Where a job's files lie under the storage root, and a task's on its node.
 
-Under the root: jobs/<yyyy-MM-dd>/<user>/<short id>/<attempt>/{log, results/<n>/{schema,part-<nnnnn>}.arrow}.
+Under the root: jobs/<yyyy-MM-dd>/<user>/<short id>/<attempt>/{log, results/<n>/{schema,part-<nnnnn>}.arrow}, and of
+long code {code, code-to-run}.
 On the node, in a task's folder: events, log, results/<n>/ in the same shape.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 EVENTS = "events"
 LOG = "log"
+CODE, CODE_TO_RUN = "code", "code-to-run"
 RESULTS = "results"
 SCHEMA = "schema.arrow"
 

@@ -1,4 +1,4 @@
-"""Linkis' word beside ours, where both are needed."""
+"""Names that several services and Linkis' clients share: the application, engine kinds, versions, run types."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ APPLICATION: Final = "linkis-cg-entrance"
 """The application name in execIDs and the service kind in errors."""
 
 TEXT_RESULT: Final = "text"
-TABLE_RESULT: Final = "table"
-"""Value of the schema metadata key `kind` of a result set."""
+"""Value of the schema metadata key `kind` of a result set that is lines of text, not a table."""
 
 RUN_TYPES: Final = {"flink": ("sql",), "shell": ("shell", "sh")}
 """Run types that each engine kind takes."""

@@ -6,6 +6,7 @@ unavailable: every unary method of ours is idempotent. Streams have no deadline;
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -13,10 +14,13 @@ import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from commons.database.marks import in_transaction
 from commons.process.errors import KINDS, Broken, HeadgateError, Unavailable
+from commons.process.ids import random_hex
+
+log = logging.getLogger(__name__)
 
 Client = TypeVar("Client")
 
@@ -99,6 +103,8 @@ def _unary(method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any],
             return await method(request, context)
         except HeadgateError as error:
             await _abort(context, error)
+        except Exception as error:
+            await _abort(context, _broken(error))
 
     return call
 
@@ -110,8 +116,17 @@ def _stream(method: Callable[[Any, Any], AsyncIterator[Any]]) -> Callable[[Any, 
                 yield message
         except HeadgateError as error:
             await _abort(context, error)
+        except Exception as error:
+            await _abort(context, _broken(error))
 
     return call
+
+
+def _broken(error: Exception) -> Broken:
+    """What the caller may know of an error that nobody foresaw: its text may hold what users wrote."""
+    number = random_hex(32)
+    log.error("a call failed, error %s", number, exc_info=error)
+    return Broken(_INTERNAL, f"something failed inside; the service's log has more under error {number}")
 
 
 async def _abort(context: Any, error: HeadgateError) -> None:
@@ -138,7 +153,7 @@ class _UnaryCalls(aio.UnaryUnaryClientInterceptor):
                 raise _from_status(error) from None
 
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
+            retry=retry_if_exception(lambda error: isinstance(error, Unavailable) and not isinstance(error, _Late)),
             stop=stop_after_attempt(4),
             wait=wait_random_exponential(multiplier=0.05, max=1.0),
             reraise=True,
@@ -162,10 +177,14 @@ class _StreamCalls(aio.UnaryStreamClientInterceptor):
         return messages()
 
 
+class _Late(Unavailable):
+    """The other side did not answer in time. It may have done what was asked, so only the caller knows what to do."""
+
+
 def _from_status(error: aio.AioRpcError) -> HeadgateError:
     metadata = dict(error.trailing_metadata() or ())
     status = error.code().name
-    kind = KINDS.get(status, Unavailable if status in ("DEADLINE_EXCEEDED", "CANCELLED") else Broken)
-    code = int(metadata.get(_CODE, _UNREACHABLE if kind is Unavailable else _INTERNAL))
+    kind = KINDS.get(status, _Late if status in ("DEADLINE_EXCEEDED", "CANCELLED") else Broken)
+    code = int(metadata.get(_CODE, _UNREACHABLE if issubclass(kind, Unavailable) else _INTERNAL))
     field = metadata.get(_FIELD)
     return kind(code, error.details() or status, field=str(field) if field else None)

@@ -51,7 +51,9 @@ class Database:
         """Connect; raises what the driver raises when the database does not answer."""
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            engine = create_async_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+            engine = create_async_engine(
+                parsed, pool_pre_ping=True, isolation_level="READ COMMITTED", hide_parameters=True
+            )
             return cls(engine, engine)
         writer, readers = _sqlite(parsed, size=1, immediate=True), _sqlite(parsed, size=4, immediate=False)
         return cls(writer, readers)
@@ -79,7 +81,9 @@ class Database:
 
 
 def _sqlite(url: URL, *, size: int, immediate: bool) -> AsyncEngine:
-    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0)
+    engine = create_async_engine(
+        url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0, hide_parameters=True
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -1,8 +1,8 @@
 """The common lock: what must happen once in the cluster.
 
 It spares work; it is not a guard (the epoch is). Acquiring is an insert on the unique `lock_object`; `time_out` is the
-lease in milliseconds and `update_time` its renewal; a lease that ran out is taken over by a delete guarded by id and
-update_time.
+lease in milliseconds from `update_time` on, and nothing here holds a lock for so long that it would have to renew. A
+lease that ran out is taken over by a delete guarded by id and update_time.
 """
 
 from __future__ import annotations
@@ -40,26 +40,25 @@ async def held(db: Database, lock_object: str, locker: str, lease_seconds: int =
     """Whether the lock was free (or its lease had run out) and is held for the block; given back afterwards."""
     taken = await _acquire(db, lock_object, locker, lease_seconds)
     try:
-        yield taken
+        yield taken is not None
     finally:
-        if taken:
+        if taken is not None:
             async with db.write() as tx:
-                await tx.execute(delete(LOCK).where(LOCK.c.lock_object == lock_object, LOCK.c.locker == locker))
+                await tx.execute(delete(LOCK).where(LOCK.c.id == taken))
 
 
-async def _acquire(db: Database, lock_object: str, locker: str, lease_seconds: int) -> bool:
+async def _acquire(db: Database, lock_object: str, locker: str, lease_seconds: int) -> int | None:
     async with db.write() as tx:
         # looked at first: a refused insert uses up an id
         row = (await tx.execute(select(LOCK).where(LOCK.c.lock_object == lock_object))).first()
         if row is not None:
             now = (await tx.execute(select(func.current_timestamp(type_=DateTime)))).scalar_one()
             if row.update_time + timedelta(milliseconds=int(row.time_out)) > now:
-                return False
+                return None
             await tx.execute(delete(LOCK).where(LOCK.c.id == row.id, LOCK.c.update_time == row.update_time))
         try:
-            await tx.execute(
-                insert(LOCK).values(lock_object=lock_object, locker=locker, time_out=str(lease_seconds * 1000))
-            )
+            new = insert(LOCK).values(lock_object=lock_object, locker=locker, time_out=str(lease_seconds * 1000))
+            key = (await tx.execute(new)).inserted_primary_key
+            return int(key[0]) if key is not None else None
         except IntegrityError:
-            return False
-        return True
+            return None

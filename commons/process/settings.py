@@ -25,8 +25,8 @@ class Settings(BaseSettings):
     )
     database: str = Field(
         "",
-        pattern=r"^(|sqlite\+aiosqlite:///.+|(mysql|mariadb)\+asyncmy://.+)$",
-        description="SQLAlchemy URL (sqlite+aiosqlite, mysql+asyncmy); empty: SQLite in the home folder.",
+        pattern=r"^(|sqlite\+aiosqlite:///.+)$",
+        description="SQLAlchemy URL of the database (sqlite+aiosqlite:///…); empty: SQLite in the home folder.",
     )
     flink_home: str = Field("", description="A Flink distribution to use instead of a downloaded one.")
     java_home: str = Field("", description="A Java 17 to use instead of a downloaded one.")
@@ -42,8 +42,16 @@ class Settings(BaseSettings):
     engine_memory_mb: int = Field(1024, ge=512, description="Memory of a `mini` Flink, in MiB.")
     engine_idle_seconds: float = Field(300.0, gt=0, description="An idle engine is stopped after this long.")
     engine_start_seconds: float = Field(900.0, gt=0, description="An engine not ready after this long is given up.")
+    engine_modules: str = Field(
+        "",
+        pattern=r"^(|\w+=[\w.]+(,\w+=[\w.]+)*)$",
+        description="Modules to use for engine kinds instead of the built-in ones: kind=module, comma separated.",
+    )
+    task_folder_days: float = Field(7.0, gt=0, description="What an ended engine left unfetched is kept this long.")
     session_seconds: float = Field(7200.0, gt=0, description="A log-in without requests ends after this long.")
-    lease_seconds: float = Field(15.0, gt=0, description="An instance or node silent for this long is taken as gone.")
+    lease_seconds: float = Field(
+        15.0, gt=0, description="An entrance silent for this long has lost its jobs; a node twice as long, its engines."
+    )
     stop_engines: bool = Field(False, description="End running tasks and all engines at shutdown.")
 
     @property
@@ -61,6 +69,10 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite+aiosqlite:///{self.home_folder}/headgate.db"
+
+    @property
+    def engine_module_names(self) -> dict[str, str]:
+        return dict(pair.split("=", 1) for pair in self.engine_modules.split(",") if pair)
 
     @property
     def offered_kinds(self) -> tuple[str, ...]:

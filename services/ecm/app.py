@@ -31,7 +31,12 @@ class Ecm:
             Storage(settings.storage_root),
             sockets,
             address,
-            Folders(home / "workspace", settings.engines_folder),
+            Folders(
+                home / "workspace",
+                settings.engines_folder,
+                settings.engine_module_names,
+                int(settings.task_folder_days * 86_400_000),
+            ),
         )
         self._server = rpc.Server(address)
         self._server.add(ecm_pb2_grpc.add_EcmServicer_to_server, EcmServicer(self._engines), client.NAME)

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from protocol.ecm.v1 import ecm_pb2 as pb
 from protocol.engineconn import client as engineconn
 from protocol.engineconn.v1 import engineconn_pb2
 from protocol.manager.v1 import manager_pb2
+from protocol.values import JobRef
 from services.ecm import process, workdir
 from services.ecm.ledger import EngineEntry, Ledger, Stage, TaskEntry
 from services.ecm.tasks import TaskFolder
@@ -43,6 +44,8 @@ class Engine:
     detail: str = ""
     usage: pb.ResourceUsage = field(default_factory=pb.ResourceUsage)
     terminating: asyncio.Task[None] | None = None
+    handing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a task is handed over."""
 
 
 class Engines:
@@ -65,7 +68,8 @@ class Engines:
             engine = self._engines[entry.engine_id] = Engine(entry, detail=entry.why)
             for name, task in entry.tasks.items():
                 self._remember_task(engine, name, task)
-            if entry.stage is Stage.CREATED:
+            if entry.stage is Stage.CREATED:  # it may have been spawned, although that was not written down
+                process.sweep((workdir.MARK, entry.engine_id))
                 self._end(engine, "its start was interrupted")
             elif entry.stage is not Stage.ENDED:
                 engine.life = asyncio.create_task(self._watch(engine))
@@ -77,19 +81,28 @@ class Engines:
             raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} was terminated; ask for a new one")
         if engine_id in self._engines:
             return
-        folder = self._ledger.folder(engine_id)
-        folder.mkdir(parents=True, exist_ok=True)
         entry = EngineEntry(engine_id, started_at_ms=SystemClock().now_ms())
         engine = self._engines[engine_id] = Engine(entry)
+        try:
+            self._spawn(engine, request)
+        except OSError as error:
+            process.sweep((workdir.MARK, engine_id))
+            self._end(engine, f"its process could not be started: {error}")
+            return
+        engine.life = asyncio.create_task(self._watch(engine))
+        log.info("engine %s starts: %s", engine_id, dict(request.labels.values))
+
+    def _spawn(self, engine: Engine, request: pb.EngineCreateRequest) -> None:
+        entry = engine.entry
+        folder = self._ledger.folder(entry.engine_id)
+        folder.mkdir(parents=True, exist_ok=True)
         self._ledger.save(entry)
         (folder / "spec.json").write_text(json.dumps(self._spec(request)))
         argv = [sys.executable, "-P", "-m", "services.engineconn", "--spec", str(folder / "spec.json")]
-        identity = process.spawn(argv, folder, workdir.environment(engine_id))
+        identity = process.spawn(argv, folder, workdir.environment(entry.engine_id))
         entry.pid, entry.started, entry.boot = identity.pid, identity.started, identity.boot
         entry.stage = Stage.SPAWNED
         self._ledger.save(entry)
-        engine.life = asyncio.create_task(self._watch(engine))
-        log.info("engine %s starts: %s", engine_id, dict(request.labels.values))
 
     def terminate(self, engine_id: str) -> None:
         """Begin to stop an engine; the report says when it is gone. An unknown id can then not be created any more."""
@@ -112,10 +125,14 @@ class Engines:
             await asyncio.wait(waits, timeout=at_most_seconds)
 
     def forget(self, engine_id: str) -> None:
-        """Drop an ended engine whose tasks are all acknowledged; otherwise it stays until they are."""
+        """Drop an ended engine whose tasks are all acknowledged, or too old to be asked for any more."""
         engine = self._engines.get(engine_id)
-        if engine is None or engine.entry.stage is not Stage.ENDED or engine.entry.tasks:
+        if engine is None or engine.entry.stage is not Stage.ENDED:
             return
+        if engine.entry.tasks and SystemClock().now_ms() - engine.entry.ended_at_ms < self._folders.kept_ms:
+            return
+        for name in engine.entry.tasks:
+            self._tasks.pop(name, None)
         shutil.rmtree(self._ledger.folder(engine_id), ignore_errors=True)
         self._ledger.forget(engine_id)
         del self._engines[engine_id]
@@ -133,53 +150,60 @@ class Engines:
         ]
 
     async def run_task(self, request: pb.RunTaskRequest) -> None:
-        """Hand a task to its engine, once. Refuses an older epoch and an engine that is not ready."""
+        """Hand a task to its engine, once. Refuses an older epoch, a closed task, and an engine that is not ready."""
         task, engine = request.task, self._engines.get(request.engine_id)
-        if not self._ledger.raise_epoch(task.job_id, request.epoch):
-            raise Conflict(codes.NO_LONGER_YOURS, f"job {task.job_id} belongs to a later owner")
-        name = _task_name(task.job_id, task.attempt)
-        if name in self._tasks:
-            return
-        if engine is None or engine.entry.stage is not Stage.READY:
+        self._fence(task.job_id, request.epoch)
+        name = str(JobRef(task.job_id, task.attempt))
+        if name in self._ledger.closed:
+            raise Conflict(codes.TASK_CLOSED, f"task {name} was ended before it came")
+        if engine is None or (engine.entry.stage is not Stage.READY and name not in self._tasks):
             why = engine.entry.why if engine is not None else "unknown on this node"
             raise Conflict(codes.ENGINE_GONE, f"engine {request.engine_id} takes no task: {why or 'not ready'}")
-        entry = TaskEntry(request.location)
-        engine.entry.tasks[name] = entry
-        self._ledger.save(engine.entry)
-        try:
-            await self._stub(request.engine_id).RunTask(task)
-        except HeadgateError:
-            del engine.entry.tasks[name]
+        async with engine.handing:
+            if name in self._tasks:
+                return
+            engine.entry.tasks[name] = TaskEntry(request.location)
             self._ledger.save(engine.entry)
-            raise
-        self._remember_task(engine, name, entry)
+            try:
+                await self._stub(request.engine_id).RunTask(task)
+            except Conflict:  # any other failure leaves it open whether the task runs: asked again, it is known
+                del engine.entry.tasks[name]
+                self._ledger.save(engine.entry)
+                raise
+            self._remember_task(engine, name, engine.entry.tasks[name])
 
     async def cancel_task(self, request: pb.CancelTaskRequest) -> None:
-        """Ask the task to stop. Harmless when it has ended."""
-        if not self._ledger.raise_epoch(request.job_id, request.epoch):
-            raise Conflict(codes.NO_LONGER_YOURS, f"job {request.job_id} belongs to a later owner")
-        held = self._tasks.get(_task_name(request.job_id, request.attempt))
-        if held is not None and held[0].entry.stage is Stage.READY:
+        """Ask the task to stop; one that has not come yet is not taken any more. Harmless when it has ended."""
+        self._fence(request.job_id, request.epoch)
+        name = str(JobRef(request.job_id, request.attempt))
+        engine = next((engine for engine in self._engines.values() if name in engine.entry.tasks), None)
+        if engine is None:
+            self._ledger.close(name)
+        elif engine.entry.stage is Stage.READY:
             cancel = engineconn_pb2.CancelTaskRequest(job_id=request.job_id, attempt=request.attempt)
-            await self._stub(held[0].entry.engine_id).CancelTask(cancel)
+            await self._stub(engine.entry.engine_id).CancelTask(cancel)
+
+    def _fence(self, job_id: int, epoch: int) -> None:
+        if not self._ledger.raise_epoch(job_id, epoch):
+            raise Conflict(codes.NO_LONGER_YOURS, f"job {job_id} belongs to a later owner")
 
     def task(self, job_id: int, attempt: int) -> TaskFolder:
         """The folder of a task that was handed over here. Raises NotFound."""
-        held = self._tasks.get(_task_name(job_id, attempt))
+        held = self._tasks.get(str(JobRef(job_id, attempt)))
         if held is None:
             raise NotFound(codes.TASK_UNKNOWN, f"task {job_id}-{attempt} is not on this node")
         return held[1]
 
     def ack(self, request: pb.AckTaskRequest) -> None:
-        """Drop a task's folder: what it said is recorded elsewhere."""
-        held = self._tasks.pop(_task_name(request.job_id, request.attempt), None)
-        if held is None:
-            return
-        engine, folder = held
-        engine.entry.tasks.pop(_task_name(request.job_id, request.attempt), None)
-        self._ledger.save(engine.entry)
-        self._ledger.drop_epoch(request.job_id)
-        shutil.rmtree(folder.folder, ignore_errors=True)
+        """Drop a task's folder: what it said is recorded elsewhere. It is not taken any more."""
+        self._fence(request.job_id, request.epoch)
+        name = str(JobRef(request.job_id, request.attempt))
+        self._tasks.pop(name, None)
+        for engine in self._engines.values():
+            if engine.entry.tasks.pop(name, None) is not None:
+                self._ledger.close(name)
+                self._ledger.save(engine.entry)
+                shutil.rmtree(self._ledger.folder(engine.entry.engine_id) / "tasks" / name, ignore_errors=True)
 
     def used(self, usage: pb.ResourceUsage) -> None:
         """Keep what an engine connection says it uses."""
@@ -203,7 +227,6 @@ class Engines:
 
     def _spec(self, request: pb.EngineCreateRequest) -> dict[str, object]:
         kind = request.labels.values["kind"]
-        named = dict(pair.split("=", 1) for pair in os.environ.get("HEADGATE_ENGINE_MODULES", "").split(",") if pair)
         return {
             "engine_id": request.engine_id,
             "kind": kind,
@@ -217,7 +240,7 @@ class Engines:
             "settings": dict(request.settings),
             "socket": str(self._socket(request.engine_id)),
             "ecm_address": self._address,
-            "module": named.get(kind, f"services.engineconn.{kind}.engine"),
+            "module": self._folders.modules.get(kind, f"services.engineconn.{kind}.engine"),
         }
 
     async def _watch(self, engine: Engine) -> None:
@@ -232,7 +255,7 @@ class Engines:
                 await asyncio.wait({exiting}, timeout=POLL_SECONDS)
             else:
                 await exiting
-        process.sweep(identity, (workdir.MARK, entry.engine_id))
+        process.sweep((workdir.MARK, entry.engine_id), identity)
         self._look(engine, state)
         self._end(engine, self._reason(engine, state))
 
@@ -262,7 +285,7 @@ class Engines:
         return f"{how}: {last}" if last else how
 
     def _end(self, engine: Engine, why: str) -> None:
-        engine.entry.stage, engine.entry.why = Stage.ENDED, why
+        engine.entry.stage, engine.entry.why, engine.entry.ended_at_ms = Stage.ENDED, why, SystemClock().now_ms()
         self._ledger.save(engine.entry)
         self._stubs.pop(engine.entry.engine_id, None)
         self._socket(engine.entry.engine_id).unlink(missing_ok=True)
@@ -301,14 +324,13 @@ class Engines:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where tenants' workspaces and shared engine files lie on this node."""
+    """Where things lie on this node: tenants' workspaces, engine files, modules of engine kinds that are not ours."""
 
     workspaces: Path
     engines_home: Path
-
-
-def _task_name(job_id: int, attempt: int) -> str:
-    return f"{job_id}-{attempt}"
+    modules: Mapping[str, str] = field(default_factory=dict)
+    kept_ms: int = 7 * 86_400_000
+    """An ended engine's task folders that nobody acknowledged are dropped after this long."""
 
 
 def _connection_state(path: Path) -> engineconn_pb2.ConnectionState | None:

@@ -27,7 +27,6 @@ class TaskEntry:
     """A task that was handed to the engine, and where its results go."""
 
     location: str
-    published: bool = False
 
 
 @dataclass(slots=True)
@@ -41,18 +40,25 @@ class EngineEntry:
     started: int = 0
     boot: str = ""
     started_at_ms: int = 0
+    ended_at_ms: int = 0
     tasks: dict[str, TaskEntry] = field(default_factory=dict)
 
 
+KEPT = 500
+"""Tombstones, epochs and closed tasks that are kept; calls that come later than as many others are not expected."""
+
+
 class Ledger:
-    """`engines/<id>/state.json` for each engine, `ledger.json` for what outlives engines: tombstones and epochs."""
+    """`engines/<id>/state.json` for each engine; `ledger.json` for what outlives engines, so that late calls are
+    refused: engines that were terminated, the highest epoch of each job, tasks that are closed."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         (home / "engines").mkdir(parents=True, exist_ok=True)
         self.engines: dict[str, EngineEntry] = {}
-        self.terminated: set[str] = set()
-        self.epochs: dict[int, int] = {}
+        self.terminated: dict[str, bool] = {}
+        self.closed: dict[str, bool] = {}
+        self.epochs: dict[str, int] = {}
         self._read()
 
     def folder(self, engine_id: str) -> Path:
@@ -68,29 +74,34 @@ class Ledger:
 
     def bury(self, engine_id: str) -> None:
         """Refuse a later create of this id."""
-        self.terminated.add(engine_id)
+        self.terminated[engine_id] = True
+        self._save_shared()
+
+    def close(self, task: str) -> None:
+        """Refuse to hand this task over from now on."""
+        self.closed[task] = True
         self._save_shared()
 
     def raise_epoch(self, job_id: int, epoch: int) -> bool:
         """Whether `epoch` is at least the highest seen for the job, which it then is."""
-        if epoch < self.epochs.get(job_id, 0):
-            return False
-        if epoch > self.epochs.get(job_id, 0):
-            self.epochs[job_id] = epoch
+        known = self.epochs.get(str(job_id), 0)
+        if epoch > known:
+            self.epochs[str(job_id)] = epoch
             self._save_shared()
-        return True
-
-    def drop_epoch(self, job_id: int) -> None:
-        if self.epochs.pop(job_id, None) is not None:
-            self._save_shared()
+        return epoch >= known
 
     def _save_shared(self) -> None:
-        _write(self.home / "ledger.json", {"terminated": sorted(self.terminated), "epochs": self.epochs})
+        for kept in (self.terminated, self.closed, self.epochs):
+            while len(kept) > KEPT:
+                del kept[next(iter(kept))]
+        content = {"terminated": self.terminated, "closed": self.closed, "epochs": self.epochs}
+        _write(self.home / "ledger.json", content)
 
     def _read(self) -> None:
         shared = _load(self.home / "ledger.json")
-        self.terminated = set(shared.get("terminated", []))
-        self.epochs = {int(job): int(epoch) for job, epoch in shared.get("epochs", {}).items()}
+        self.terminated = dict(shared.get("terminated", {}))
+        self.closed = dict(shared.get("closed", {}))
+        self.epochs = {job: int(epoch) for job, epoch in shared.get("epochs", {}).items()}
         for path in (self.home / "engines").glob("*/state.json"):
             kept = _load(path)
             if kept:

@@ -80,15 +80,17 @@ async def end(identity: Identity, grace_seconds: float) -> None:
         await asyncio.wait_for(exited(identity), 5.0)
 
 
-def sweep(identity: Identity, mark: tuple[str, str]) -> None:
-    """Kill what an ended process left behind: all in its session, and all with the mark in their environment.
+def sweep(mark: tuple[str, str], identity: Identity | None = None) -> None:
+    """Kill every process with the mark in its environment, and what an ended process left behind in its session.
 
     A session's number stays its own while anybody is in it; who left it for another still carries the mark.
     """
-    reused = identity.boot != boot_id() or _started(identity.pid) not in (None, identity.started)
+    session = identity.pid if identity is not None and identity.boot == boot_id() else 0
+    if identity is not None and _started(identity.pid) not in (None, identity.started):
+        session = 0  # the number belongs to somebody else by now
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
-            if process.environ().get(mark[0]) == mark[1] or (not reused and os.getsid(process.pid) == identity.pid):
+            if process.environ().get(mark[0]) == mark[1] or (session and os.getsid(process.pid) == session):
                 process.kill()
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 
 import psutil
 
-from commons.process.errors import HeadgateError
 from commons.process.ids import random_hex
+from commons.process.loops import survive
 from protocol.manager.client import Stub as Manager
 from protocol.manager.v1 import manager_pb2
 from protocol.values import Resource
 from services.ecm.engines import Engines
-
-log = logging.getLogger(__name__)
 
 
 def node_name() -> str:
@@ -32,27 +29,24 @@ def capacity() -> Resource:
 async def report_for_ever(engines: Engines, manager: Manager, address: str, every_seconds: float) -> None:
     """The node's heartbeat. A manager that does not answer is asked again; nothing is lost, the report is whole."""
     incarnation = random_hex(64)
-    reachable = True
-    while True:
+
+    async def report() -> None:
         engines.changed.clear()
-        report = manager_pb2.NodeReport(
-            node=node_name(),
-            incarnation=incarnation,
-            ecm_address=address,
-            capacity=capacity().message(),
-            engines=engines.report(),
+        reply = await manager.ReportNode(
+            manager_pb2.NodeReport(
+                node=node_name(),
+                incarnation=incarnation,
+                ecm_address=address,
+                capacity=capacity().message(),
+                engines=engines.report(),
+            )
         )
-        try:
-            reply = await manager.ReportNode(report)
-            reachable = True
-        except HeadgateError as error:
-            if reachable:
-                log.warning("the manager does not take this node's report: %s", error)
-            reachable = False
-        else:
-            for engine_id in reply.stop:
-                engines.terminate(engine_id)
-            for engine_id in reply.forget:
-                engines.forget(engine_id)
+        for engine_id in reply.stop:
+            engines.terminate(engine_id)
+        for engine_id in reply.forget:
+            engines.forget(engine_id)
+
+    while True:
+        reported = await survive("reporting this node", report)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(engines.changed.wait(), every_seconds if reachable else 1.0)
+            await asyncio.wait_for(engines.changed.wait(), every_seconds if reported else 1.0)

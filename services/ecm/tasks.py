@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from protocol.engineconn.v1 import engineconn_pb2 as pb
 POLL_SECONDS = 0.03
 PUBLISH_SECONDS = 0.5
 EVENTS_AT_ONCE = 500
+INDEX_LINES = 1000
+LONGEST_LINE_BYTES = 1 << 17
 
 
 class TaskFolder:
@@ -32,6 +35,7 @@ class TaskFolder:
         self._published: set[str] = set()
         self._folders: dict[str, int] = {}  # when each result set's folder had changed when it was looked at
         self._publishing = asyncio.Lock()
+        self._reading = threading.Lock()
         self._offsets = [0]  # byte offset of every INDEX_LINES-th line of the log
 
     async def watch(self, after: int) -> AsyncIterator[list[pb.TaskEvent]]:
@@ -40,7 +44,7 @@ class TaskFolder:
         published = time.monotonic()
         while True:
             if time.monotonic() - published >= PUBLISH_SECONDS:
-                await self.publish(log_too=False)
+                await self.publish(whole=False)
                 published = time.monotonic()
             events, offset = _read_events(self.folder / layout.EVENTS, offset)
             if not events:
@@ -53,36 +57,41 @@ class TaskFolder:
             number = events[-1].number
             ended = events[-1].HasField("ended")
             if ended:
-                await self.publish(log_too=True)
+                await self.publish(whole=True)
             new = [event for event in events if event.number > after]
             if new:
                 yield new
             if ended:
                 return
 
-    async def publish(self, *, log_too: bool) -> None:
-        """Copy closed parts that are not there yet to the storage root, and the log when it is whole."""
+    async def publish(self, *, whole: bool) -> None:
+        """Copy closed parts that are not there yet to the storage root; of a `whole` task, all of them and the log."""
         async with self._publishing:
-            await asyncio.to_thread(self._publish, log_too)
+            await asyncio.to_thread(self._publish, whole)
 
-    def _publish(self, log_too: bool) -> None:
-        fresh: list[Path] = []
+    def _publish(self, whole: bool) -> None:
         for folder in sorted((self.folder / layout.RESULTS).glob("*")):
             changed = folder.stat().st_mtime_ns
-            if self._folders.get(folder.name) != changed:
+            if whole or self._folders.get(folder.name) != changed:
                 # a result set without its schema cannot be read, so the schema goes first
-                fresh += sorted(folder.glob("*.arrow"), key=lambda path: (path.name != layout.SCHEMA, path.name))
+                for path in sorted(folder.glob("*.arrow"), key=lambda path: (path.name != layout.SCHEMA, path.name)):
+                    self._publish_file(path)
                 self._folders[folder.name] = changed
-        if log_too:
-            fresh.append(self.folder / layout.LOG)
-        for path in fresh:
-            name = str(path.relative_to(self.folder))
-            if name not in self._published:
-                self._storage.publish(f"{self._location}/{name}", str(path))
-                self._published.add(name)
+        if whole:
+            self._publish_file(self.folder / layout.LOG)
+
+    def _publish_file(self, path: Path) -> None:
+        name = str(path.relative_to(self.folder))
+        if name not in self._published:
+            self._storage.publish(f"{self._location}/{name}", str(path))
+            self._published.add(name)
 
     def read_log(self, from_line: int, max_lines: int) -> list[str]:
         """Lines from `from_line` (0 is the first), at most `max_lines`; only whole lines."""
+        with self._reading:
+            return self._read_log(from_line, max_lines)
+
+    def _read_log(self, from_line: int, max_lines: int) -> list[str]:
         lines: list[str] = []
         start = min(from_line // INDEX_LINES, len(self._offsets) - 1)
         try:
@@ -119,10 +128,6 @@ class TaskFolder:
                 number += 1
                 event.number, event.at_ms = number, now
                 file.write(MessageToJson(event, indent=None, preserving_proto_field_name=True) + "\n")
-
-
-INDEX_LINES = 1000
-LONGEST_LINE_BYTES = 1 << 17
 
 
 def _cut_short_line(log: BinaryIO) -> None:

@@ -119,7 +119,7 @@ class Connection:
         await server.stop()
         if died:
             log.error("the engine died: %s", dying.result())
-        return 1 if died else 0
+        return 1 if died or servicer.failed else 0
 
     async def _report(self, servicer: EngineConnServicer) -> None:
         """Tell the ECM what is used; return when it has not answered for long and no task runs."""

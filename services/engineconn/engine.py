@@ -6,6 +6,7 @@ An engine is opened once, runs one task at a time and is closed. Adding a kind o
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -150,3 +151,8 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop the engine and everything it started. May be called at any time, more than once."""
+
+
+def environment() -> dict[str, str]:
+    """What an engine's own processes inherit: not the settings of pip, whose index address may hold a password."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from protocol.engineconn.v1 import engineconn_pb2_grpc
 from services.engineconn import engine as seam
 from services.engineconn.runner import Runner
 
+log = logging.getLogger(__name__)
+
 
 class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
     """One task at a time on one engine; `tasks` is the folder of task folders."""
@@ -26,6 +29,8 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
         self._runner: Runner | None = None
         self._known: set[tuple[int, int]] = set()
         self.running: asyncio.Task[None] | None = None
+        self.failed = False
+        """Whether a task's end could not be written down; the process ends then."""
 
     @property
     def task(self) -> seam.Task | None:
@@ -44,7 +49,15 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
         self._runner = Runner(self._engine, task, self._tasks / f"{key[0]}-{key[1]}", list(request.story))
         self._known.add(key)
         self.running = asyncio.create_task(self._runner.run())
+        self.running.add_done_callback(self._ran)
         return pb.RunTaskReply()
+
+    def _ran(self, running: asyncio.Task[None]) -> None:
+        """A task whose end could not be written down (a full disk) is left to the ECM, which has the last word."""
+        if not running.cancelled() and (error := running.exception()) is not None:
+            log.error("the task's end could not be written: %s", error)
+            self.failed = True
+            self._close()
 
     async def CancelTask(
         self, request: pb.CancelTaskRequest, context: grpc.aio.ServicerContext[pb.CancelTaskRequest, pb.CancelTaskReply]

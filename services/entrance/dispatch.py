@@ -69,8 +69,8 @@ async def run_job(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> No
                 return
             await asyncio.sleep(RETRY_SECONDS)
         found = await _find(job, parts)
-        if found is None:
-            log.info("job %s has ended meanwhile", job.job_id)
+        if found is None:  # its end was recorded, and only the answer was lost
+            await _give_back(ref, parts, spoiled=True)
             return
         job = found
 
@@ -109,6 +109,9 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
         await _hand_over(job, grant, story, ecm, parts)
         ended = await follow(job, ecm, parts.jobhistory, lost, retry=_may_retry(job))
     except (NotFound, Unavailable, Conflict) as error:
+        if error.code == codes.TASK_CLOSED:  # the wish to end it was there first
+            await _end_unstarted(job, parts)
+            return _After(spoiled=False)
         # a node that is silent for a while may still run the task: it is given up only with its engine
         if error.code == codes.NO_LONGER_YOURS or (isinstance(error, Unavailable) and not lost()):
             raise
@@ -126,6 +129,9 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
 async def _hand_over(job: pb.LiveJob, grant: Grant, story: pb.Story, ecm: Ecm, parts: Parts) -> None:
     """Give the task to the engine; repeating it returns the running one."""
     request = JobRequest.from_json(job.request)
+    code = request.code
+    if request.code_path:
+        code = (await asyncio.to_thread(parts.storage.read, request.code_path)).decode()
     location = parts.storage.relative(job.result_location)
     assert location is not None
     await ecm.RunTask(
@@ -136,7 +142,7 @@ async def _hand_over(job: pb.LiveJob, grant: Grant, story: pb.Story, ecm: Ecm, p
             task=engineconn_pb2.Task(
                 job_id=job.job_id,
                 attempt=job.attempt,
-                code=request.code,
+                code=code,
                 run_type=request.run_type,
                 configuration=request.configuration,
                 story=rendered(story),

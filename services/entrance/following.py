@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from commons.process.errors import Unavailable
+from commons.process.errors import HeadgateError, Unavailable
 from protocol.ecm.client import Stub as Ecm
 from protocol.ecm.v1 import ecm_pb2
 from protocol.engineconn.v1.engineconn_pb2 import Ended, TaskEvent
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.1
 AGAIN_SECONDS = 0.5
+QUEUED_EVENTS = 10_000
 
 
 async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callable[[], bool], *, retry: bool) -> Ended:
@@ -28,7 +29,7 @@ async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callab
     seen = job.events_seen
     while True:
         request = ecm_pb2.WatchTaskRequest(job_id=job.job_id, attempt=job.attempt, after=seen)
-        gathered: asyncio.Queue[TaskEvent | None] = asyncio.Queue(maxsize=10_000)
+        gathered: asyncio.Queue[TaskEvent | None] = asyncio.Queue(QUEUED_EVENTS)
         reading = asyncio.create_task(_read(ecm, request, gathered))
         try:
             while (events := await _gather(gathered)) is not None:
@@ -56,8 +57,10 @@ async def _read(ecm: Ecm, request: ecm_pb2.WatchTaskRequest, gathered: asyncio.Q
         async for message in ecm.WatchTask(request):
             for event in message.events:
                 await gathered.put(event)
-    finally:
+    except HeadgateError:
         await gathered.put(None)
+        raise
+    await gathered.put(None)
 
 
 async def _gather(gathered: asyncio.Queue[TaskEvent | None]) -> list[TaskEvent] | None:

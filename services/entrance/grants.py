@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 
 from commons.process.errors import HeadgateError
+from commons.process.loops import survive
 from protocol.manager.client import Stub as Manager
 from protocol.manager.v1 import manager_pb2 as pb
 from protocol.values import JobRef
-
-log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 0.5
 LOOK_SECONDS = 5.0
@@ -28,13 +26,14 @@ class Grants:
 
     async def read_for_ever(self) -> None:
         """Keep the stream; a broken one is opened again."""
+
+        async def read() -> None:
+            async for news in self._manager.WatchRequests(pb.WatchRequestsRequest(instance=self._instance)):
+                for grant in news.requests:
+                    self._learn(grant)
+
         while True:
-            try:
-                async for news in self._manager.WatchRequests(pb.WatchRequestsRequest(instance=self._instance)):
-                    for grant in news.requests:
-                        self._learn(grant)
-            except HeadgateError as error:
-                log.debug("the stream of requests broke: %s", error)
+            await survive("reading where requests for engines stand", read)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def ask(self, request: pb.EngineRequest) -> pb.EngineGrant:

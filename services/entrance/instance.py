@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import logging
 
-from commons.process.errors import Conflict, HeadgateError
+from commons.process.errors import Conflict
 from commons.process.ids import random_hex
+from commons.process.loops import survive
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from services.entrance.dispatch import Parts, run_job
 
 log = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 5.0
 
 
 class Instance:
@@ -30,17 +33,16 @@ class Instance:
     async def start(self) -> None:
         """Take up the jobs an earlier incarnation left."""
         request = pb.RegisterInstanceRequest(instance=self.name, incarnation=self._incarnation)
-        for job in (await self._jobhistory.RegisterInstance(request)).jobs:
-            self.take(job)
+        for job_id in (await self._jobhistory.RegisterInstance(request)).job_ids:
+            self.take(job_id)
         self._renewing = asyncio.create_task(self._renew())
 
-    def take(self, job: pb.LiveJob) -> None:
-        """Run a job that has just been saved as ours."""
-        if job.job_id in self._jobs:
-            return
-        cancelled = asyncio.Event()
-        task = asyncio.create_task(self._run(job, cancelled), name=f"job {job.job_id}")
-        self._jobs[job.job_id] = (task, cancelled)
+    def take(self, job_id: int) -> None:
+        """Run a job that is ours now."""
+        if job_id not in self._jobs:
+            cancelled = asyncio.Event()
+            task = asyncio.create_task(self._run(job_id, cancelled), name=f"job {job_id}")
+            self._jobs[job_id] = (task, cancelled)
 
     def cancel(self, job_id: int) -> None:
         """A hint that the job is wished cancelled; the next renewal would tell."""
@@ -56,28 +58,33 @@ class Instance:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _run(self, job: pb.LiveJob, cancelled: asyncio.Event) -> None:
+    async def _run(self, job_id: int, cancelled: asyncio.Event) -> None:
+        async def run() -> None:
+            job = await self._jobhistory.FindJob(pb.FindJobRequest(job_id=job_id))
+            if job.HasField("live") and job.live.instance == self.name:
+                await run_job(job.live, cancelled, self._parts)
+
         try:
-            await run_job(job, cancelled, self._parts)
-        except Exception:
-            log.exception("job %s: not run to its end; the next start takes it up", job.job_id)
+            while not await survive(f"job {job_id}", run):
+                await asyncio.sleep(AGAIN_SECONDS)
         finally:
-            self._jobs.pop(job.job_id, None)
+            self._jobs.pop(job_id, None)
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._renew_seconds)
-            try:
-                reply = await self._jobhistory.RenewInstance(
-                    pb.RenewInstanceRequest(instance=self.name, incarnation=self._incarnation)
-                )
-            except Conflict as error:
-                log.error("%s: this process lets go of all jobs", error)
-                for task, _ in list(self._jobs.values()):
-                    task.cancel()
-                return
-            except HeadgateError as error:
-                log.warning("the lease was not renewed: %s", error)
-                continue
-            for job_id in reply.cancelled:
-                self.cancel(job_id)
+            await survive("renewing this instance's lease", self._renew_once)
+
+    async def _renew_once(self) -> None:
+        request = pb.RenewInstanceRequest(instance=self.name, incarnation=self._incarnation)
+        try:
+            reply = await self._jobhistory.RenewInstance(request)
+        except Conflict as error:
+            log.error("%s: this process lets go of all jobs", error)
+            for task, _ in list(self._jobs.values()):
+                task.cancel()
+            return
+        for job_id in reply.taken:
+            self.take(job_id)
+        for job_id in reply.cancelled:
+            self.cancel(job_id)

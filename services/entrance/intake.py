@@ -26,6 +26,7 @@ class JobRequest:
     """All that running a job needs; kept as JSON on its live row."""
 
     code: str
+    """Empty when it lies in the file `code_path` names."""
     run_type: str
     kind: str
     version: str
@@ -34,6 +35,7 @@ class JobRequest:
     queuing_timeout_seconds: int = 0
     running_timeout_seconds: int = 0
     retries: int = 0
+    code_path: str = ""
 
     def labels(self, job_id: int) -> Labels:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 
 from commons.process.clock import Clock
-from commons.process.errors import AlreadyExists, NotFound
+from commons.process.errors import AlreadyExists, HeadgateError, NotFound
 from commons.process.ids import time_ordered
 from commons.storage import Storage
 from protocol import codes, layout
@@ -20,7 +22,8 @@ from services.entrance.wire import exec_id
 from services.entrance.wire.exec_id import JobId, ShortId
 from services.entrance.wire.jobs import Submit
 
-LARGEST_CODE_COLUMN = 50_000
+LONGEST_CODE = 50_000
+"""Bytes of code in a row; longer code lies in a file."""
 
 
 class Jobs:
@@ -40,12 +43,18 @@ class Jobs:
         """The job, saved for good. Raises what intake and the queue limit raise; nothing is kept then."""
         request = self._intake.accept(submit, asker, self._clock.now_ms())
         while True:
+            short = exec_id.short_id(submit.creator, asker.user, request.kind, time_ordered())
+            place = layout.JobPath(day_of(self._clock.now_ms()), asker.user, short, 1)
             try:
-                job = await self._jobhistory.SaveJobHistory(self._record(submit, request, asker))
+                record = await asyncio.to_thread(self._record, submit, request, asker, place)
+                job = await self._jobhistory.SaveJobHistory(record)
                 break
             except AlreadyExists:
                 continue  # another process made the same id: make a new one
-        self._instance.take(job.live)
+            except HeadgateError:
+                await asyncio.to_thread(self._storage.remove, str(place))
+                raise
+        self._instance.take(job.job_id)
         return job
 
     async def find(self, key: JobId | ShortId, asker: Asker) -> pb.Job:
@@ -70,15 +79,17 @@ class Jobs:
     async def log(self, job: pb.Job, from_line: int, max_lines: int) -> list[str]:
         return await self._logs.read(job, from_line, max_lines)
 
-    def _record(self, submit: Submit, request: JobRequest, asker: Asker) -> pb.SaveJobHistoryRequest:
-        tenant = Tenant(asker.user, submit.creator)
-        short = exec_id.short_id(tenant.creator, tenant.user, request.kind, time_ordered())
-        place = layout.JobPath(day_of(self._clock.now_ms()), asker.user, short, 1)
+    def _record(
+        self, submit: Submit, request: JobRequest, asker: Asker, place: layout.JobPath
+    ) -> pb.SaveJobHistoryRequest:
+        """What is saved. Long code lies in files: as it was written, and as it runs."""
         code = submit.code
-        if len(code.encode()) > LARGEST_CODE_COLUMN:
-            path = f"{place}/code"
-            self._storage.write(path, code.encode())
-            code = self._storage.address(path)
+        if len(code.encode()) > LONGEST_CODE or len(request.code.encode()) > LONGEST_CODE:
+            self._storage.write(f"{place}/{layout.CODE}", code.encode())
+            self._storage.write(f"{place}/{layout.CODE_TO_RUN}", request.code.encode())
+            code = self._storage.address(f"{place}/{layout.CODE}")
+            request = replace(request, code="", code_path=f"{place}/{layout.CODE_TO_RUN}")
+        tenant = Tenant(asker.user, submit.creator)
         labels = {
             "userCreator": str(tenant),
             "engineType": f"{request.kind}-{request.version}",
@@ -87,7 +98,7 @@ class Jobs:
         if request.execute_once:
             labels["executeOnce"] = ""
         return pb.SaveJobHistoryRequest(
-            short_id=short,
+            short_id=place.short_id,
             instance=self._instance.name,
             tenant=tenant.message(),
             execute_user=asker.user,

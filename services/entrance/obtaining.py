@@ -39,16 +39,18 @@ async def obtain(job: pb.LiveJob, cancelled: asyncio.Event, grants: Grants, jobh
             stage = "Waiting for an engine" if grant.state == Grant.WAITING else "The engine is starting"
             story = pb.AddStoryRequest(job_id=job.job_id, epoch=job.epoch, why=f"{stage}: {told}", by="manager")
             await jobhistory.AddStory(story)
-        news = asyncio.ensure_future(grants.news(request, grant))
-        killing = asyncio.ensure_future(cancelled.wait())
-        await asyncio.wait({news, killing}, timeout=_left(job, wanted), return_when=asyncio.FIRST_COMPLETED)
-        killing.cancel()
-        if not news.done():
+        news = asyncio.create_task(grants.news(request, grant))
+        killing = asyncio.create_task(cancelled.wait())
+        try:
+            await asyncio.wait({news, killing}, timeout=_left(job, wanted), return_when=asyncio.FIRST_COMPLETED)
+            if not news.done():
+                if not cancelled.is_set():
+                    await _waited_too_long(job, wanted, jobhistory)
+                return None
+            grant = news.result()
+        finally:
             news.cancel()
-            if not cancelled.is_set():
-                await _waited_too_long(job, wanted, jobhistory)
-            return None
-        grant = news.result()
+            killing.cancel()
     if grant.state == Grant.READY and job.status in _UNSTARTED:
         await _scheduled(job, jobhistory, grant, "free")
     return grant

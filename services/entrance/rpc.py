@@ -12,9 +12,9 @@ from protocol.entrance.v1 import entrance_pb2 as pb
 from protocol.entrance.v1 import entrance_pb2_grpc
 from services.entrance.jobs import Jobs
 from services.entrance.results import Results, virtual_name
-from services.entrance.users import Asker
+from services.entrance.users import Asker, check_user
 from services.entrance.wire.exec_id import JobId
-from services.entrance.wire.jobs import Submit, exec_id_of
+from services.entrance.wire.jobs import exec_id_of, parse_submit
 from services.entrance.wire.results import LARGEST_PAGE
 
 
@@ -27,15 +27,15 @@ class EntranceServicer(entrance_pb2_grpc.EntranceServicer):
         self._results = Results(storage)
 
     async def SubmitTask(self, request: pb.TaskRequest, context: Any) -> pb.TaskReply:
-        submit = Submit(
-            code=request.code,
-            run_type=request.run_type,
-            engine=request.engine,
-            user=request.tenant.user,
-            creator=request.tenant.creator,
-            variables=dict(request.variables),
-            configuration=dict(request.configuration),
-        )
+        body = {
+            "executionContent": {"code": request.code, "runType": request.run_type},
+            "labels": {"engineType": request.engine, "userCreator": f"{request.tenant.user}-{request.tenant.creator}"},
+            "params": {
+                "variable": dict(request.variables),
+                "configuration": {"runtime": dict(request.configuration)},
+            },
+        }
+        submit = parse_submit(body, check_user(request.tenant.user), "")
         job = await self._jobs.submit(submit, Asker(request.tenant.user, is_admin=False))
         return pb.TaskReply(task_id=job.job_id, exec_id=exec_id_of(job))
 

@@ -90,9 +90,7 @@ class Users:
 
     async def create(self, name: str, password: str, *, is_admin: bool) -> None:
         """A new user. Raises Invalid naming the field, or AlreadyExists."""
-        if not exec_id.NAME.match(name):
-            what = f"userName must be 1 to {exec_id.LONGEST_NAME} of letters, digits, _ and ."
-            raise Invalid(codes.FIELD_INVALID, what, field="userName")
+        check_user(name)
         if not SHORTEST_PASSWORD <= len(password) <= 200:
             what = f"password must have {SHORTEST_PASSWORD} to 200 characters"
             raise Invalid(codes.FIELD_INVALID, what, field="password")
@@ -125,6 +123,14 @@ class Users:
             return self._hasher.verify(hashed, password)
         except VerificationError:
             return False
+
+
+def check_user(name: str) -> str:
+    """The name, if a user may have it. Raises Invalid."""
+    if not exec_id.NAME.match(name):
+        what = f"userName must be 1 to {exec_id.LONGEST_NAME} of letters, digits, _ and ."
+        raise Invalid(codes.FIELD_INVALID, what, field="userName")
+    return name
 
 
 def _digest(secret: str) -> str:

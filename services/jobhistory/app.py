@@ -8,6 +8,7 @@ from commons.process.clock import Clock
 from commons.process.settings import Settings
 from protocol.jobhistory import client
 from protocol.jobhistory.v1 import jobhistory_pb2_grpc
+from services.jobhistory.instances import Instances
 from services.jobhistory.jobs import Jobs
 from services.jobhistory.rpc import JobHistoryServicer
 
@@ -16,7 +17,8 @@ class JobHistory:
     """Serves at `address` between `start` and `stop`."""
 
     def __init__(self, settings: Settings, db: Database, clock: Clock, address: str) -> None:
-        self._servicer = JobHistoryServicer(db, Jobs(clock, settings.tenant_queued_jobs), clock)
+        instances = Instances(clock, int(settings.lease_seconds * 1000))
+        self._servicer = JobHistoryServicer(db, Jobs(clock, settings.tenant_queued_jobs), instances, clock)
         self._server = rpc.Server(address)
         self._server.add(jobhistory_pb2_grpc.add_JobHistoryServicer_to_server, self._servicer, client.NAME)
 

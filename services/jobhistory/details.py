@@ -34,7 +34,11 @@ async def record(tx: Transaction, jobs: Jobs, clock: Clock, request: pb.RecordRe
         at = to_datetime(event.at_ms)
         match event.WhichOneof("what"):
             case "statement_started":
-                await _statement_started(tx, request.job_id, row.result_location, event)
+                await _statement_started(tx, request.job_id, event)
+            case "result_set":
+                where = f"{row.result_location}/_{event.result_set.result_set}.dolphin"
+                which = {"priority": event.result_set.statement, "status": "Running"}
+                await store.update_details(tx, request.job_id, {"result_location": where}, **which)
             case "statement_ended":
                 info = await _statement_ended(tx, request.job_id, event)
                 metrics.setdefault("statements", {})[str(event.statement_ended.statement)] = info
@@ -68,13 +72,12 @@ async def record(tx: Transaction, jobs: Jobs, clock: Clock, request: pb.RecordRe
     )  # fmt: skip
 
 
-async def _statement_started(tx: Transaction, job_id: int, location: str, event: engineconn.TaskEvent) -> None:
+async def _statement_started(tx: Transaction, job_id: int, event: engineconn.TaskEvent) -> None:
     started, at = event.statement_started, to_datetime(event.at_ms)
     await store.insert_detail(
         tx,
         {
             "job_history_id": job_id,
-            "result_location": location,
             "execution_content": started.text,
             "job_group_info": json.dumps({"engine_job_id": started.engine_job_id}),
             "created_time": at,

@@ -34,21 +34,23 @@ class Jobs:
         known = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
         waiting = await store.waiting(tx, {Tenant.of(request.tenant) for request in requests})
         answers: list[pb.Job | Exception | None] = []
-        fresh: list[pb.SaveJobHistoryRequest] = []
+        fresh: dict[str, pb.SaveJobHistoryRequest] = {}
         for request in requests:
             row, tenant = known.get(request.short_id), Tenant.of(request.tenant)
             if row is not None:
                 answers.append(to_job(row) if row.instances == request.instance else _taken(request.short_id))
+            elif request.short_id in fresh:  # the same submit, sent again before it was answered
+                answers.append(None)
             elif waiting.get(tenant, 0) >= self._tenant_queued_jobs:
                 answers.append(Exhausted(codes.QUEUE_FULL, QUEUE_FULL))
             elif (error := _too_long(request)) is not None:
                 answers.append(error)
             else:
                 waiting[tenant] = waiting.get(tenant, 0) + 1
-                fresh.append(request)
+                fresh[request.short_id] = request
                 answers.append(None)
-        saved = iter(await self._insert(tx, fresh))
-        return [answer if answer is not None else next(saved) for answer in answers]
+        saved = {job.short_id: job for job in await self._insert(tx, list(fresh.values()))}
+        return [answer or saved[request.short_id] for answer, request in zip(answers, requests, strict=True)]
 
     async def _insert(self, tx: Transaction, requests: Sequence[pb.SaveJobHistoryRequest]) -> list[pb.Job]:
         if not requests:

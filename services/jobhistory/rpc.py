@@ -7,20 +7,20 @@ from typing import Any
 from commons.database.batches import Batch
 from commons.database.connections import Database
 from commons.process.clock import Clock, to_ms
-from commons.process.errors import Conflict
-from protocol import codes
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.jobhistory.v1 import jobhistory_pb2_grpc
 from services.jobhistory import details, store
-from services.jobhistory.jobs import Jobs, find, to_job, to_live
+from services.jobhistory.instances import Instances
+from services.jobhistory.jobs import Jobs, find, to_job
 
 
 class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
     """Opens the transactions; what happens in them is in `jobs` and `details`."""
 
-    def __init__(self, db: Database, jobs: Jobs, clock: Clock) -> None:
+    def __init__(self, db: Database, jobs: Jobs, instances: Instances, clock: Clock) -> None:
         self._db = db
         self._jobs = jobs
+        self._instances = instances
         self._clock = clock
         self.saving: Batch[pb.SaveJobHistoryRequest, pb.Job] = Batch(db, jobs.save_many)
 
@@ -70,18 +70,13 @@ class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
             wanted = "timeout" if request.timeout else "cancel"
             return pb.WishCancelReply(ended=not await store.wish(tx, request.job_id, wanted, request.by))
 
-    async def RegisterInstance(self, request: pb.RegisterInstanceRequest, context: Any) -> pb.LiveJobs:
+    async def RegisterInstance(self, request: pb.RegisterInstanceRequest, context: Any) -> pb.JobIds:
         async with self._db.write() as tx:
-            await store.put_instance(tx, request.instance, request.incarnation, self._clock.now_ms())
-            await store.take_jobs(tx, request.instance)
-            rows = await store.jobs_of_instance(tx, request.instance)
-        return pb.LiveJobs(jobs=[to_live(row) for row in rows])
+            return await self._instances.register(tx, request)
 
     async def RenewInstance(self, request: pb.RenewInstanceRequest, context: Any) -> pb.RenewInstanceReply:
         async with self._db.write() as tx:
-            if not await store.renew_instance(tx, request.instance, request.incarnation, self._clock.now_ms()):
-                raise Conflict(codes.NO_LONGER_YOURS, f"a newer incarnation of instance {request.instance} took over")
-            return pb.RenewInstanceReply(cancelled=await store.cancelled(tx, request.instance))
+            return await self._instances.renew(tx, request)
 
     async def WhichEnded(self, request: pb.WhichEndedRequest, context: Any) -> pb.WhichEndedReply:
         async with self._db.read() as tx:

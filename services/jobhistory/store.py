@@ -30,9 +30,16 @@ async def job(tx: AsyncConnection, *, job_id: int = 0, short_id: str = "") -> Ro
     return row
 
 
-async def jobs_of_instance(tx: AsyncConnection, instance: str) -> Sequence[Row[Any]]:
-    rows: Sequence[Row[Any]] = (await tx.execute(_jobs().where(LIVE.c.instance == instance).order_by(GROUP.c.id))).all()
-    return rows
+async def jobs_of_instance(tx: AsyncConnection, instance: str) -> list[int]:
+    rows = await tx.execute(select(LIVE.c.job_id).where(LIVE.c.instance == instance).order_by(LIVE.c.job_id))
+    return list(rows.scalars())
+
+
+async def jobs_of_lost_instances(tx: AsyncConnection, silent_since_ms: int, most: int) -> list[int]:
+    """Unended jobs whose instance has not renewed since then, or is not known at all; the oldest first."""
+    alive = select(INSTANCE.c.name).where(INSTANCE.c.renewed_at >= to_datetime(silent_since_ms))
+    lost = select(LIVE.c.job_id).where(LIVE.c.instance.not_in(alive)).order_by(LIVE.c.job_id).limit(most)
+    return list((await tx.execute(lost)).scalars())
 
 
 async def jobs_by_short_ids(tx: AsyncConnection, short_ids: Collection[str]) -> dict[str, Row[Any]]:
@@ -142,9 +149,10 @@ async def live_among(tx: AsyncConnection, job_ids: Collection[int]) -> set[int]:
     return set((await tx.execute(select(LIVE.c.job_id).where(LIVE.c.job_id.in_(list(job_ids))))).scalars())
 
 
-async def take_jobs(tx: AsyncConnection, instance: str) -> None:
-    """The instance's unended jobs belong to its new incarnation: their epoch rises."""
-    await tx.execute(update(LIVE).where(LIVE.c.instance == instance).values(epoch=LIVE.c.epoch + 1))
+async def take_jobs(tx: AsyncConnection, instance: str, job_ids: Collection[int]) -> None:
+    """These jobs belong to a new owner: their epoch rises."""
+    owner = {"instance": instance, "epoch": LIVE.c.epoch + 1}
+    await tx.execute(update(LIVE).where(LIVE.c.job_id.in_(list(job_ids))).values(**owner))
 
 
 async def put_instance(tx: AsyncConnection, name: str, incarnation: str, now_ms: int) -> None:

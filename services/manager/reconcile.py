@@ -7,7 +7,7 @@ import logging
 
 from commons.database.connections import Database
 from commons.process.clock import Clock
-from commons.process.errors import HeadgateError
+from commons.process.loops import survive
 from commons.process.settings import Settings
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2
@@ -47,10 +47,7 @@ class Reconcile:
 
     async def run(self) -> None:
         while True:
-            try:
-                await self.round()
-            except HeadgateError as error:
-                log.warning("reconciling: %s", error)
+            await survive("reconciling", self.round)
             await asyncio.sleep(POLL_SECONDS)
 
     async def round(self) -> None:

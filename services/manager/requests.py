@@ -49,7 +49,10 @@ class Requests:
         """Find or insert the request of (job, attempt); granted at once when an engine is free or may be started."""
         job, now = JobRef(request.job_id, request.attempt), self._clock.now_ms()
         async with self._db.write() as tx:
-            if await store.request(tx, job) is None:
+            known = await store.request(tx, job)
+            if known is not None and known.instance != request.instance:  # its job was taken over
+                await store.update_request(tx, job, now, instance=request.instance)
+            if known is None:
                 labels, tenant = Labels.of(request.labels), Tenant.of(request.tenant)
                 fresh = Request(job, request.instance, tenant, labels, WAITING, "", "", now, now)
                 await store.insert_request(tx, fresh)

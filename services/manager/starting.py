@@ -8,6 +8,7 @@ from collections.abc import Callable
 from commons.database.connections import Database
 from commons.process.clock import Clock
 from commons.process.errors import Conflict, HeadgateError
+from commons.process.loops import survive
 from commons.process.settings import Settings
 from protocol.ecm.client import Stub as Ecm
 from protocol.ecm.v1 import ecm_pb2
@@ -42,10 +43,7 @@ class Starting:
     async def run(self) -> None:
         while True:
             seen = self._news.version
-            try:
-                await self.round()
-            except HeadgateError as error:
-                log.warning("starting engines: %s", error)
+            await survive("starting engines", self.round)
             await self._news.wait(seen, POLL_SECONDS)
 
     async def round(self) -> None:

@@ -16,6 +16,7 @@ from protocol.engineconn.v1 import engineconn_pb2 as engine
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.values import Tenant
 from services import schema
+from services.jobhistory.instances import Instances
 from services.jobhistory.jobs import Jobs
 from services.jobhistory.rpc import JobHistoryServicer
 
@@ -24,7 +25,9 @@ from services.jobhistory.rpc import JobHistoryServicer
 async def history(tmp_path: Path) -> AsyncIterator[JobHistoryServicer]:
     db = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db")
     await schema.create(db, "test")
-    yield JobHistoryServicer(db, Jobs(SystemClock(), tenant_queued_jobs=3), SystemClock())
+    yield JobHistoryServicer(
+        db, Jobs(SystemClock(), tenant_queued_jobs=3), Instances(SystemClock(), 15_000), SystemClock()
+    )
     await db.close()
 
 
@@ -84,8 +87,8 @@ async def test_ended_is_final_and_the_epoch_fences(history: JobHistoryServicer) 
 async def test_a_new_incarnation_takes_its_jobs_with_a_higher_epoch(history: JobHistoryServicer) -> None:
     job = await history.SaveJobHistory(request("s1"), None)
     register = pb.RegisterInstanceRequest(instance="h:1", incarnation="b")
-    (mine,) = (await history.RegisterInstance(register, None)).jobs
-    assert mine.epoch == 2
+    assert list((await history.RegisterInstance(register, None)).job_ids) == [job.job_id]
+    assert (await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None)).live.epoch == 2
     with pytest.raises(Conflict):
         await history.UpdateJobStatus(move(job, "Scheduled", epoch=1), None)
     with pytest.raises(Conflict):
@@ -93,6 +96,39 @@ async def test_a_new_incarnation_takes_its_jobs_with_a_higher_epoch(history: Job
     await history.WishCancel(pb.WishCancelRequest(job_id=job.job_id, by="alice"), None)
     renewed = await history.RenewInstance(pb.RenewInstanceRequest(instance="h:1", incarnation="b"), None)
     assert list(renewed.cancelled) == [job.job_id]
+
+
+class TurnedClock:
+    """A clock turned by hand."""
+
+    def __init__(self) -> None:
+        self.ms = 1_000_000_000_000
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+async def test_jobs_of_an_instance_that_is_silent_are_taken_over(tmp_path: Path) -> None:
+    db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), TurnedClock()
+    await schema.create(db, "test")
+    history = JobHistoryServicer(db, Jobs(clock, 10), Instances(clock, 15_000), clock)
+    for name in ("h:1", "h:2"):
+        await history.RegisterInstance(pb.RegisterInstanceRequest(instance=name, incarnation=name), None)
+    job = await history.SaveJobHistory(request("s1"), None)
+    renew = pb.RenewInstanceRequest(instance="h:2", incarnation="h:2")
+    clock.ms += 14_000
+    assert list((await history.RenewInstance(renew, None)).taken) == []
+    clock.ms += 2_000
+    assert list((await history.RenewInstance(renew, None)).taken) == [job.job_id]
+    found = (await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None)).live
+    assert (found.instance, found.epoch) == ("h:2", 2)
+    assert list((await history.RenewInstance(renew, None)).taken) == []
+    await db.close()
+
+
+async def test_the_same_submit_twice_at_once_is_one_job(history: JobHistoryServicer) -> None:
+    first, again, other = await asyncio.gather(*(history.SaveJobHistory(request(s), None) for s in ("s1", "s1", "s2")))
+    assert first.job_id == again.job_id != other.job_id
 
 
 async def test_events_are_recorded_once_and_the_end_ends_the_job(history: JobHistoryServicer) -> None:

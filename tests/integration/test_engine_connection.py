@@ -26,8 +26,7 @@ from services.ecm.ledger import Ledger
 from services.ecm.workdir import run_folder
 from services.engineconn import usage
 
-# the daemon's last word for a dead engine leaves the log open until the garbage collector comes
-
+MODULES = {"fake": "tests.support.fake_engine", "broken": "tests.support.no_such_engine"}
 READY, ENDED = manager_pb2.EngineReport.READY, manager_pb2.EngineReport.ENDED
 LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (INFO|WARN|ERROR) ")
 
@@ -41,7 +40,7 @@ class Node:
 
     @classmethod
     def on(cls, home: Path) -> Node:
-        folders = Folders(home / "workspace", home / "engines-home")
+        folders = Folders(home / "workspace", home / "engines-home", MODULES)
         storage = Storage(f"file://{home}/storage")
         return cls(home, Engines(Ledger(home / "node"), storage, run_folder(home), f"unix:{home}/no-ecm", folders))
 
@@ -135,9 +134,7 @@ def connection(home: Path) -> psutil.Process:
 
 
 @pytest.fixture
-async def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Node]:
-    modules = "fake=tests.support.fake_engine,broken=tests.support.no_such_engine"
-    monkeypatch.setenv("HEADGATE_ENGINE_MODULES", modules)
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
     yield Node.on(tmp_path)
     for process in processes(tmp_path):
         process.kill()

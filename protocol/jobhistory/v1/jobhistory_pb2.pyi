@@ -240,24 +240,24 @@ class LiveJob(_message.Message):
 Global___LiveJob: _TypeAlias = LiveJob  # noqa: Y015
 
 @_typing.final
-class LiveJobs(_message.Message):
+class JobIds(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    JOBS_FIELD_NUMBER: _builtins.int
+    JOB_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiveJob]: ...
+    def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
         self,
         *,
-        jobs: _abc.Iterable[Global___LiveJob] | None = ...,
+        job_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_ids", b"job_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___LiveJobs: _TypeAlias = LiveJobs  # noqa: Y015
+Global___JobIds: _TypeAlias = JobIds  # noqa: Y015
 
 @_typing.final
 class FindJobRequest(_message.Message):
@@ -424,7 +424,7 @@ class Detail(_message.Message):
     created_at_ms: _builtins.int
     updated_at_ms: _builtins.int
     group_info: _builtins.str
-    """JSON: engine_job_id and metrics."""
+    """JSON: engine_job_id."""
     def __init__(
         self,
         *,
@@ -767,16 +767,22 @@ class RenewInstanceReply(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CANCELLED_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cancelled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def taken(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Jobs of lost instances that are this one's now."""
+
     def __init__(
         self,
         *,
         cancelled: _abc.Iterable[_builtins.int] | None = ...,
+        taken: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "taken", b"taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

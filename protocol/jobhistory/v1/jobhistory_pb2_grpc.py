@@ -82,7 +82,7 @@ class JobHistoryStub:
         self.RegisterInstance = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/RegisterInstance',
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RegisterInstanceRequest.SerializeToString,
-                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.LiveJobs.FromString,
+                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobIds.FromString,
                 _registered_method=True)
         self.RenewInstance = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/RenewInstance',
@@ -168,7 +168,8 @@ class JobHistoryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RenewInstance(self, request, context):
-        """Renews the lease; says which jobs are wished cancelled. FAILED_PRECONDITION when a newer incarnation took over.
+        """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
+        FAILED_PRECONDITION when a newer incarnation took over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,7 +233,7 @@ def add_JobHistoryServicer_to_server(servicer, server):
             'RegisterInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.RegisterInstance,
                     request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RegisterInstanceRequest.FromString,
-                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.LiveJobs.SerializeToString,
+                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobIds.SerializeToString,
             ),
             'RenewInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.RenewInstance,
@@ -514,7 +515,7 @@ class JobHistory:
             target,
             '/headgate.jobhistory.v1.JobHistory/RegisterInstance',
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RegisterInstanceRequest.SerializeToString,
-            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.LiveJobs.FromString,
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobIds.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,10 +48,12 @@ class JobHistoryStub:
     """A task's news, events `after`+1 to `up_to`, in one transaction; refused unless events_seen = `after`."""
     WishCancel: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.WishCancelRequest, _jobhistory_pb2.WishCancelReply]
     """Writes the wish to cancel on the live row. Harmless for a job that has ended."""
-    RegisterInstance: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.RegisterInstanceRequest, _jobhistory_pb2.LiveJobs]
+    RegisterInstance: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.RegisterInstanceRequest, _jobhistory_pb2.JobIds]
     """A new incarnation of an instance: its unended jobs are its own at once, with a higher epoch."""
     RenewInstance: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.RenewInstanceRequest, _jobhistory_pb2.RenewInstanceReply]
-    """Renews the lease; says which jobs are wished cancelled. FAILED_PRECONDITION when a newer incarnation took over."""
+    """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
+    FAILED_PRECONDITION when a newer incarnation took over.
+    """
     WhichEnded: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.WhichEndedRequest, _jobhistory_pb2.WhichEndedReply]
     """Which of these jobs have ended (or never were)."""
 
@@ -75,10 +77,12 @@ class JobHistoryAsyncStub(JobHistoryStub):
     """A task's news, events `after`+1 to `up_to`, in one transaction; refused unless events_seen = `after`."""
     WishCancel: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.WishCancelRequest, _jobhistory_pb2.WishCancelReply]  # type: ignore[assignment]
     """Writes the wish to cancel on the live row. Harmless for a job that has ended."""
-    RegisterInstance: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.RegisterInstanceRequest, _jobhistory_pb2.LiveJobs]  # type: ignore[assignment]
+    RegisterInstance: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.RegisterInstanceRequest, _jobhistory_pb2.JobIds]  # type: ignore[assignment]
     """A new incarnation of an instance: its unended jobs are its own at once, with a higher epoch."""
     RenewInstance: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.RenewInstanceRequest, _jobhistory_pb2.RenewInstanceReply]  # type: ignore[assignment]
-    """Renews the lease; says which jobs are wished cancelled. FAILED_PRECONDITION when a newer incarnation took over."""
+    """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
+    FAILED_PRECONDITION when a newer incarnation took over.
+    """
     WhichEnded: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.WhichEndedRequest, _jobhistory_pb2.WhichEndedReply]  # type: ignore[assignment]
     """Which of these jobs have ended (or never were)."""
 
@@ -159,7 +163,7 @@ class JobHistoryServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _jobhistory_pb2.RegisterInstanceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_jobhistory_pb2.LiveJobs, _abc.Awaitable[_jobhistory_pb2.LiveJobs]]:
+    ) -> _typing.Union[_jobhistory_pb2.JobIds, _abc.Awaitable[_jobhistory_pb2.JobIds]]:
         """A new incarnation of an instance: its unended jobs are its own at once, with a higher epoch."""
 
     @_abc_1.abstractmethod
@@ -168,7 +172,9 @@ class JobHistoryServicer(metaclass=_abc_1.ABCMeta):
         request: _jobhistory_pb2.RenewInstanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobhistory_pb2.RenewInstanceReply, _abc.Awaitable[_jobhistory_pb2.RenewInstanceReply]]:
-        """Renews the lease; says which jobs are wished cancelled. FAILED_PRECONDITION when a newer incarnation took over."""
+        """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
+        FAILED_PRECONDITION when a newer incarnation took over.
+        """
 
     @_abc_1.abstractmethod
     def WhichEnded(

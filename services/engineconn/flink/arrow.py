@@ -59,7 +59,7 @@ def batches(session: Session, query: Query, cancelled: Callable[[], bool]) -> It
                     columns.insert(0, pa.array([_KINDS[int(kind)] for kind in java.kinds()], pa.string()))
                 yield pa.RecordBatch.from_arrays(columns, schema=query.schema)
     finally:
-        java.close()
+        session.call(java.close)
 
 
 def _casts(session: Session, columns: list[Any]) -> Any:

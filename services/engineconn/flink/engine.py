@@ -17,7 +17,17 @@ from typing import Any
 
 from commons.process.errors import Unavailable
 from protocol import codes
-from services.engineconn.engine import Engine, EngineSpec, Event, LogLine, Outcome, Progress, Task, TaskEnded
+from services.engineconn.engine import (
+    Engine,
+    EngineSpec,
+    Event,
+    LogLine,
+    Outcome,
+    Progress,
+    Task,
+    TaskEnded,
+    environment,
+)
 from services.engineconn.flink import files, launch
 from services.engineconn.flink.jvm import Jvm
 from services.engineconn.flink.rest import Rest, fraction
@@ -80,41 +90,43 @@ class Flink:
         def say(event: Event) -> None:  # waits when the reader is behind: memory stays bounded
             asyncio.run_coroutine_threadsafe(events.put(event), loop).result()
 
-        settings = {**self._settings, **task.configuration}
         assert self._jvm is not None
-        script = self._script = Script(task, self._jvm, settings, say)
+        script = self._script = Script(task, self._jvm, {**self._settings, **task.configuration}, say)
         script.cancelled = (task.job_id, task.attempt) in self._cancelled
-        helpers = [asyncio.create_task(self._progress(script, events)), *self._tails(events)]
-
-        async def work() -> None:
-            try:
-                ended = await self._blocking(script.run)
-            except Unanswered:
-                ended = TaskEnded(Outcome.FAILED, codes.ENGINE_LOST, f"the engine died: {await self.died()}")
-            finally:
-                for helper in helpers:
-                    helper.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await helper
-            await events.put(ended)
-
-        working = asyncio.create_task(work())
+        working = asyncio.create_task(self._work(script, events))
+        event: Event | None = None
         try:
-            while True:
-                getting = asyncio.ensure_future(events.get())
-                await asyncio.wait({getting, working}, return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done() and working.done() and events.empty():
-                    getting.cancel()
-                    working.result()  # raises what went wrong
-                    return
-                event = await getting
+            while not isinstance(event := await _next(events, working), TaskEnded):
                 yield event
-                if isinstance(event, TaskEnded):
-                    return
         finally:
+            if not isinstance(event, TaskEnded):  # whoever read has gone: the script must not wait for him
+                await self._abandon(script, events, working)
             self._script = None
             self._cancelled.discard((task.job_id, task.attempt))
-            working.cancel()
+        yield event
+
+    async def _abandon(self, script: Script, events: asyncio.Queue[Event], working: asyncio.Task[None]) -> None:
+        script.cancelled = True
+        while not working.done():
+            if script.job_id and self._rest is not None:
+                await self._rest.cancel(script.job_id)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(events.get(), POLL_SECONDS)
+
+    async def _work(self, script: Script, events: asyncio.Queue[Event]) -> None:
+        """Run the script in the JVM's thread; its progress and Flink's lines come in between."""
+        stop = asyncio.Event()
+        progress = asyncio.create_task(self._progress(script, events))
+        tails = self._tails(events, stop)
+        try:
+            ended = await self._blocking(script.run)
+        except Unanswered:
+            ended = TaskEnded(Outcome.FAILED, codes.ENGINE_LOST, f"the engine died: {await self.died()}")
+        finally:
+            progress.cancel()
+            stop.set()
+            await asyncio.gather(*tails)
+        await events.put(ended)
 
     async def cancel(self, task: Task) -> None:
         script = self._script
@@ -132,7 +144,7 @@ class Flink:
     async def died(self) -> str:
         assert self._process is not None
         code = await self._process.wait()
-        return f"Flink's JVM ended with code {code}: {_last_line(self._workdir / 'flink.err')}".rstrip(": ")
+        return f"Flink's JVM ended with code {code}: {_last_line(self._workdir / launch.ERROR_FILE)}".rstrip(": ")
 
     async def close(self) -> None:
         if self._rest is not None:
@@ -155,7 +167,7 @@ class Flink:
         out = workdir / launch.OUT_FILE
         with (workdir / launch.ERROR_FILE).open("ab") as errors, out.open("ab") as output:
             self._process = process = await asyncio.create_subprocess_exec(
-                *launch.argv(spec, found, workdir), cwd=spec.workspace, env=launch.environment(found, os.environ),
+                *launch.argv(spec, found, workdir), cwd=spec.workspace, env=launch.environment(found, environment()),
                 stdin=asyncio.subprocess.PIPE, stdout=output, stderr=errors,
             )  # fmt: skip
         while (said := out.read_text()).count("\n") < 2:
@@ -186,7 +198,7 @@ class Flink:
             highest = max(highest, min(now, 0.99))
             await events.put(Progress(round(highest, 4), vertices or ()))
 
-    def _tails(self, events: asyncio.Queue[Event]) -> list[asyncio.Task[None]]:
+    def _tails(self, events: asyncio.Queue[Event], stop: asyncio.Event) -> list[asyncio.Task[None]]:
         """What Flink logs and what user code prints from now on; one task runs at a time, so it is this task's."""
         stamp: tuple[str, int | None] = ("INFO", None)
 
@@ -201,12 +213,24 @@ class Flink:
             await events.put(LogLine("INFO", line))
 
         return [
-            asyncio.create_task(tail(self._workdir / launch.LOG_FILE, logged)),
-            asyncio.create_task(tail(self._workdir / launch.OUT_FILE, printed)),
+            asyncio.create_task(tail(self._workdir / launch.LOG_FILE, logged, stop)),
+            asyncio.create_task(tail(self._workdir / launch.OUT_FILE, printed, stop)),
         ]
 
     async def _blocking(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+async def _next(events: asyncio.Queue[Event], working: asyncio.Task[None]) -> Event:
+    """The next event; raises what the work failed of."""
+    getting = asyncio.ensure_future(events.get())
+    try:
+        await asyncio.wait({getting, working}, return_when=asyncio.FIRST_COMPLETED)
+        if not getting.done() and events.empty():
+            working.result()
+        return await getting
+    finally:
+        getting.cancel()
 
 
 def _free_port() -> int:

@@ -27,6 +27,7 @@ from services.engineconn.engine import (
     StatementStarted,
     Task,
     TaskEnded,
+    environment,
 )
 
 SCHEMA = pa.schema([("line", pa.string())], metadata={"kind": names.TEXT_RESULT})
@@ -85,7 +86,7 @@ class Shell:
             if (task.job_id, task.attempt) in self._cancelled:
                 return
             self._process = process = await asyncio.create_subprocess_exec(
-                shell, str(script), cwd=self._workspace, stdin=asyncio.subprocess.DEVNULL,
+                shell, str(script), cwd=self._workspace, env=environment(), stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=LONGEST_LINE, process_group=0,
             )  # fmt: skip
             assert process.stdout is not None and process.stderr is not None

@@ -1,4 +1,4 @@
-"""The REST door: routes under Linkis' prefix, with the seed's short prefix as an alias."""
+"""The REST door: routes under Linkis' prefix, with a short prefix as an alias."""
 
 from __future__ import annotations
 

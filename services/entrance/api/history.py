@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from commons.process.errors import NotFound
+from commons.process.errors import Invalid, NotFound
 from services.entrance.api.asking import asker_of
 from services.entrance.jobs import Jobs
 from services.entrance.wire import envelope
-from services.entrance.wire.exec_id import JobId, parse_job_key
+from services.entrance.wire.exec_id import parse_job_key
 from services.entrance.wire.jobs import task
 from services.entrance.wire.queries import history_query
 
@@ -39,10 +39,7 @@ async def get(request: Request, id: str) -> Response:
     jobs: Jobs = request.app.state.jobs
     method = f"/api/jobhistory/{id}/get"
     try:
-        key = parse_job_key(id)
-        if not isinstance(key, JobId):
-            raise NotFound(0, "")
-        job = await jobs.find(key, asker)
-    except NotFound:
+        job = await jobs.find(parse_job_key(id), asker)
+    except (NotFound, Invalid):
         return JSONResponse(envelope.failed(method, _NONE), 400)
     return JSONResponse(envelope.ok(method, {"task": task(job)}))

@@ -13,6 +13,7 @@ from protocol.states.job import JOB, JobStatus
 from services.entrance.api.asking import asker_of
 from services.entrance.api.bodies import json_object
 from services.entrance.jobs import Jobs
+from services.entrance.users import Asker
 from services.entrance.wire import envelope, logs
 from services.entrance.wire.exec_id import parse_job_key
 from services.entrance.wire.jobs import exec_id_of, parse_submit, progress_info, shown_status
@@ -84,20 +85,20 @@ async def log(request: Request, id: str) -> Response:
 @router.get("/{id}/kill")
 async def kill(request: Request, id: str) -> Response:
     """Wish the job cancelled."""
-    job = await _job(request, id)
+    asker = await asker_of(request)
+    job = await _job(request, id, asker)
     if job is None:
         return _refused(id, "kill", _NO_KILL)
     jobs: Jobs = request.app.state.jobs
-    await jobs.kill(job, await asker_of(request))
+    await jobs.kill(job, asker)
     return _good(job, id, "kill", {}, _KILLED)
 
 
-async def _job(request: Request, id: str) -> pb.Job | None:
+async def _job(request: Request, id: str, asker: Asker | None = None) -> pb.Job | None:
     """The job, or None when it is unknown or another user's: the two look alike."""
-    asker = await asker_of(request)
     jobs: Jobs = request.app.state.jobs
     try:
-        return await jobs.find(parse_job_key(id), asker)
+        return await jobs.find(parse_job_key(id), asker or await asker_of(request))
     except (NotFound, Invalid):
         return None
 

@@ -9,7 +9,6 @@ from commons.process.errors import Invalid, NotFound
 from protocol import codes
 
 LARGEST_PAGE = 5000
-LARGEST_COLUMN_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
