@@ -15,3 +15,6 @@ RUN_TYPES: Final = {"flink": ("sql",), "shell": ("shell", "sh")}
 
 ENGINE_VERSIONS: Final = {"flink": ("1.20.5", "2.3.0"), "shell": ("1",)}
 """Versions of each engine kind, the default one first."""
+
+ENDED_BADLY: Final = "Sorry. Your job completed with a status {}. You can view logs for the reason."
+"""The last line of a log whose job did not succeed; Linkis clients look for it."""

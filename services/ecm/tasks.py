@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToJson, Parse
 
 from commons.process.clock import SystemClock, log_time
 from commons.storage import Storage
-from protocol import codes, layout
+from protocol import codes, layout, names
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 
 POLL_SECONDS = 0.03
@@ -22,6 +22,7 @@ PUBLISH_SECONDS = 0.5
 EVENTS_AT_ONCE = 500
 INDEX_LINES = 1000
 LONGEST_LINE_BYTES = 1 << 17
+LARGEST_REPLY = 8 << 20
 
 
 class TaskFolder:
@@ -87,7 +88,7 @@ class TaskFolder:
             self._published.add(name)
 
     def read_log(self, from_line: int, max_lines: int) -> list[str]:
-        """Lines from `from_line` (0 is the first), at most `max_lines`; only whole lines."""
+        """Lines from `from_line` (0 is the first), at most `max_lines` and some MiB; only whole lines."""
         with self._reading:
             return self._read_log(from_line, max_lines)
 
@@ -98,9 +99,11 @@ class TaskFolder:
             with (self.folder / layout.LOG).open("rb") as file:
                 file.seek(self._offsets[start])
                 number = start * INDEX_LINES
-                while len(lines) < max_lines and (raw := file.readline()).endswith(b"\n"):
+                size = 0
+                while len(lines) < max_lines and size < LARGEST_REPLY and (raw := file.readline()).endswith(b"\n"):
                     if number >= from_line:
                         lines.append(raw[:-1].decode("utf-8", "replace"))
+                        size += len(raw)
                     number += 1
                     if number == len(self._offsets) * INDEX_LINES:
                         self._offsets.append(file.tell())
@@ -117,7 +120,7 @@ class TaskFolder:
             _cut_short_line(log)
             for level, text in (
                 ("ERROR", reason),
-                ("INFO", "Sorry. Your job completed with a status Failed. You can view logs for the reason."),
+                ("INFO", names.ENDED_BADLY.format("Failed")),
             ):
                 log.write(f"{log_time(now)} {level} {text}\n".encode())
             log.seek(0)

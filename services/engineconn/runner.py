@@ -6,7 +6,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from protocol import codes, layout
+from protocol import codes, layout, names
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 from services.engineconn import engine as seam
 from services.engineconn.journal import Journal
@@ -133,6 +133,4 @@ def _last_lines(journal: Journal, ended: seam.TaskEnded) -> None:
         return
     if ended.message:
         journal.line("ERROR", ended.message)
-    journal.line(
-        "INFO", f"Sorry. Your job completed with a status {ended.outcome.value}. You can view logs for the reason."
-    )
+    journal.line("INFO", names.ENDED_BADLY.format(ended.outcome.value))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from commons.process.clock import log_time
 from commons.process.errors import HeadgateError
 from commons.storage import Storage
+from protocol import names
 from protocol.ecm.client import Stub as Ecm
 from protocol.ecm.v1 import ecm_pb2
 from protocol.jobhistory.client import Stub as JobHistory
@@ -23,8 +24,7 @@ def rendered(story: pb.Story) -> list[str]:
         text = " ".join(line.why.split())
         lines.append(f"{log_time(line.at_ms)} {level} {text}")
         if JOB.final(JobStatus(line.to)):
-            last = f"Sorry. Your job completed with a status {line.to}. You can view logs for the reason."
-            lines.append(f"{log_time(line.at_ms)} INFO {last}")
+            lines.append(f"{log_time(line.at_ms)} INFO {names.ENDED_BADLY.format(line.to)}")
     return lines
 
 

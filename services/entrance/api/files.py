@@ -52,7 +52,7 @@ async def open_file(request: Request) -> dict[str, object]:
 
 @router.get("/openLog")
 async def open_log(request: Request) -> dict[str, object]:
-    """A job's whole log: [error, warn, info, all], only the levels that `logLevel` names."""
+    """A job's log as [error, warn, info, all], only the levels that `logLevel` names; a very long one is cut."""
     asker = await asker_of(request)
     place, address = _place(request, asker)
     job = await _job_at(request, place, asker)
@@ -60,10 +60,12 @@ async def open_log(request: Request) -> dict[str, object]:
         raise wire.path_missing(address)
     jobs: Jobs = request.app.state.jobs
     lines: list[str] = []
-    while chunk := await jobs.log(job, len(lines), logs.LARGEST_SIZE):
+    size = 0
+    while size < logs.LARGEST_LOG and (chunk := await jobs.log(job, len(lines), logs.LARGEST_SIZE)):
         lines += chunk
-        if len(chunk) < logs.LARGEST_SIZE or len(lines) >= 20 * logs.LARGEST_SIZE:
-            break
+        size += sum(map(len, chunk))
+    if size >= logs.LARGEST_LOG:
+        lines.append(f"… the log goes on at line {len(lines)}: /entrance/{job.job_id}/log?fromLine={len(lines)}")
     four = logs.chosen(logs.levels(lines), request.query_params.get("logLevel", "all"))
     return envelope.ok("/api/filesystem/openLog", {"log": four})
 

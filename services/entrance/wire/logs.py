@@ -10,6 +10,8 @@ _SLOTS = {"ERROR": 0, "FATAL": 0, "WARN": 1}
 
 DEFAULT_SIZE = 100
 LARGEST_SIZE = 10_000
+LARGEST_LOG = 30_000_000
+"""Characters of a log in one answer."""
 
 
 def window(from_line: int, size: int) -> tuple[int, int]:
