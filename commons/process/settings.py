@@ -35,6 +35,12 @@ class Settings(BaseSettings):
         pattern="^(|streaming|batch)$",
         description="Default runtime mode of Flink SQL; empty: Flink's own.",
     )
+    flink_paths: str = Field(
+        "", description="Folders that Flink SQL reaches beside the workspace, and may load jars from; comma separated."
+    )
+    flink_set_keys: str = Field(
+        "", description="Settings (or beginnings of them) that SET may change though they reach beyond a job."
+    )
     tenant_engines: int = Field(2, ge=1, description="Engines one tenant (user and creator) may have at once.")
     tenant_running_jobs: int = Field(2, ge=1, description="Jobs one tenant may have on engines at once.")
     tenant_queued_jobs: int = Field(1000, ge=1, description="Jobs of one tenant that may wait.")

@@ -37,6 +37,8 @@ class Starting:
             "flink_home": settings.flink_home,
             "java_home": settings.java_home,
             "runtime_mode": settings.flink_runtime_mode,
+            "flink_paths": settings.flink_paths,
+            "flink_set_keys": settings.flink_set_keys,
         }
         self._settings = {name: value for name, value in kept.items() if value}
 

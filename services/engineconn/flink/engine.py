@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from services.engineconn.engine import (
 )
 from services.engineconn.flink import files, launch
 from services.engineconn.flink.jvm import Jvm
+from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rest import Rest, fraction
 from services.engineconn.flink.script import Script
 from services.engineconn.flink.session import Unanswered
@@ -63,6 +64,7 @@ class Flink:
     async def open(self, spec: EngineSpec, workdir: Path, say: Callable[[str], None]) -> None:
         found = await files.find(spec, say)
         self._workdir = workdir
+        self._reach = Reach.of(spec.settings.get("flink_paths", ""), spec.settings.get("flink_set_keys", ""))
         for name in ("tmp", "upload", "web"):
             (workdir / name).mkdir(exist_ok=True)
         spec.workspace.mkdir(parents=True, exist_ok=True)
@@ -75,7 +77,8 @@ class Flink:
             self._settings = launch.session(rest_port, spec.settings.get("runtime_mode", ""))
             self._rest = Rest(f"http://{launch.HOST}:{rest_port}")
             configuration = launch.cluster(workdir, rest_port)
-            await self._blocking(lambda: self._connect(port, token, configuration))
+            folders = [spec.workspace, workdir, *self._reach.folders]
+            await self._blocking(lambda: self._connect(port, token, configuration, folders))
             await asyncio.wait_for(self._slots(), START_SECONDS)
         except (TimeoutError, OSError) as error:
             last = _last_line(workdir / launch.ERROR_FILE)
@@ -91,7 +94,7 @@ class Flink:
             asyncio.run_coroutine_threadsafe(events.put(event), loop).result()
 
         assert self._jvm is not None
-        script = self._script = Script(task, self._jvm, {**self._settings, **task.configuration}, say)
+        script = self._script = Script(task, self._jvm, self._settings, self._reach, say)
         script.cancelled = (task.job_id, task.attempt) in self._cancelled
         working = asyncio.create_task(self._work(script, events))
         event: Event | None = None
@@ -178,9 +181,9 @@ class Flink:
         os.truncate(out, 0)  # the token shall not lie about
         return int(port), token
 
-    def _connect(self, port: int, token: str, configuration: Mapping[str, str]) -> None:
+    def _connect(self, port: int, token: str, configuration: Mapping[str, str], folders: Iterable[Path]) -> None:
         self._jvm = Jvm(port, token, self._workdir)
-        self._jvm.start_cluster(configuration, launch.SLOTS)
+        self._jvm.start_cluster(configuration, launch.SLOTS, folders)
 
     async def _slots(self) -> None:
         assert self._rest is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ from py4j.protocol import MEMORY_COMMAND_NAME, MEMORY_DEL_SUBCOMMAND_NAME, Py4JN
 
 _SOURCES = Path(__file__).parent / "java"
 _REPORTER = "headgate.SinkRows"
-_FACTORY = "META-INF/services/org.apache.flink.metrics.reporter.MetricReporterFactory"
+_SERVICES = {
+    "org.apache.flink.metrics.reporter.MetricReporterFactory": _REPORTER,
+    "org.apache.flink.core.fs.FileSystemFactory": "headgate.GuardedFiles",
+}
+"""Which of Flink's interfaces our classes offer; Flink looks them up in the jar."""
 
 
 class Jvm:
@@ -33,8 +37,9 @@ class Jvm:
         self.cluster: Any = None
         """The MiniCluster, once it is started."""
 
-    def start_cluster(self, configuration: Mapping[str, str], slots: int) -> None:
-        """Start a MiniCluster with one task manager; its slots come a little later."""
+    def start_cluster(self, configuration: Mapping[str, str], slots: int, folders: Iterable[Path]) -> None:
+        """Start a MiniCluster with one task manager; its slots come a little later. Jobs reach files in `folders`."""
+        self.new("GuardedFiles").guard([str(folder) for folder in folders])
         flink = self.root.org.apache.flink
         java = flink.configuration.Configuration()
         for key, value in {**configuration, "metrics.reporter.rows.factory.class": _REPORTER}.items():
@@ -109,7 +114,8 @@ class _Gateway(JavaGateway):  # type: ignore[misc]
 def _compiled(java: Any, folder: Path) -> Path:
     jar = folder / "headgate.jar"
     with zipfile.ZipFile(jar, "w") as archive:
-        archive.writestr(_FACTORY, f"{_REPORTER}\n")
+        for interface, offered in _SERVICES.items():
+            archive.writestr(f"META-INF/services/{interface}", f"{offered}\n")
         for source in sorted(_SOURCES.glob("*.java")):
             compiler = java.org.codehaus.janino.SimpleCompiler()
             compiler.setTargetVersion(11)

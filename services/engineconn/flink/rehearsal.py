@@ -25,6 +25,8 @@ def rehearse(scratch: Session, text: str) -> bool:
         case Meaning.RESET:
             scratch.reset(parsed)
         case Meaning.SESSION:
+            if parsed.name == "CreateTableOperation":
+                _reachable(scratch, parsed.operation.getCatalogTable().getOptions())
             scratch.change(text, parsed)
         case Meaning.QUERY:
             return _only_adds(scratch, text)
@@ -41,6 +43,13 @@ def _explain(scratch: Session, text: str, parsed: Parsed) -> None:
             scratch.execute("EXPLAIN " + _EXECUTE.sub("", text))
 
 
+def _reachable(scratch: Session, options: Any) -> None:
+    """Raises SqlError for a file table outside of what the job may reach."""
+    if options.get("connector") == "filesystem" and options.get("path"):
+        path = scratch.jvm.root.org.apache.flink.core.fs.Path(options["path"])
+        scratch.call(lambda: path.getFileSystem().exists(path))
+
+
 def _only_adds(scratch: Session, text: str) -> bool:
     if not scratch.streaming:
         scratch.execute(f"EXPLAIN {text}")
@@ -55,7 +64,7 @@ def _without_traces(session: Session, operation: Any) -> Iterator[None]:
     """Planning a batch INSERT into a file table makes the table's folder, and one for staging in it: both go again."""
     path_of = session.jvm.root.org.apache.flink.core.fs.Path
     paths = [] if session.streaming else [path_of(path) for path in _sink_paths(operation)]
-    before = [(path, _missing(path), _staging(path)) for path in paths]
+    before = session.call(lambda: [(path, _missing(path), _staging(path)) for path in paths])
     try:
         yield
     finally:

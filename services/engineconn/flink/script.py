@@ -24,6 +24,7 @@ from services.engineconn.engine import (
 )
 from services.engineconn.flink import arrow, jobs
 from services.engineconn.flink.jvm import Jvm
+from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rehearsal import rehearse
 from services.engineconn.flink.session import Listing, Meaning, Parsed, Session, SqlError, Unanswered
 from services.engineconn.flink.sql import Statement, split
@@ -39,7 +40,8 @@ class Script:
     task: Task
     jvm: Jvm
     settings: Mapping[str, str]
-    """What the session starts with."""
+    """What every session starts with."""
+    reach: Reach
     say: Callable[[Event], None]
     cancelled: bool = False
     job_id: str = ""
@@ -58,7 +60,7 @@ class Script:
             current, error = self._check(statements)
             if error is not None:
                 return self._failed(current, error, codes.STATEMENT_INVALID)
-            session = Session(self.jvm, self.settings)
+            session = Session(self.jvm, self.settings, self.task.configuration, self.reach)
             for current in statements:
                 if self.cancelled:
                     break
@@ -73,7 +75,7 @@ class Script:
 
     def _check(self, statements: list[Statement]) -> tuple[Statement, SqlError | None]:
         """The first statement that cannot work, and why; nothing with an effect has run then."""
-        scratch = Session(self.jvm, self.settings)
+        scratch = Session(self.jvm, self.settings, self.task.configuration, self.reach)
         for current in statements:
             if self.cancelled:
                 break

@@ -13,9 +13,16 @@ from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from commons.process.errors import HeadgateError
 from protocol import codes
 from services.engineconn.flink.jvm import Jvm
+from services.engineconn.flink.reach import Reach
 
 MODE = "execution.runtime-mode"
 JOB_ID = "$internal.pipeline.job-id"
+_TOKEN_LINE = re.compile(r"^\s+[\"<].*\.\.\.|^\s+<EOF>|^Was expecting one of:")
+_PLAIN = (
+    "ValidationException", "SqlParserException", "SqlParserEOFException", "TableException", "CalciteContextException",
+    "SecurityException",
+)  # fmt: skip
+"""Exceptions whose message needs no name in front of it."""
 _OPERATIONS = "org.apache.flink.table.operations."
 _MODIFY_TOO = (
     "TruncateTableOperation",
@@ -88,10 +95,16 @@ class Listing:
 
 
 class Session:
-    """A fresh TableEnvironment. `settings` are applied as SET would."""
+    """A fresh TableEnvironment."""
 
-    def __init__(self, jvm: Jvm, settings: Mapping[str, str]) -> None:
+    def __init__(self, jvm: Jvm, fixed: Mapping[str, str], chosen: Mapping[str, str], reach: Reach) -> None:
+        """`fixed` settings are the engine's own; `chosen` ones the user's, as SET would. Raises SqlError."""
         self.jvm = jvm
+        self._reach = reach
+        self._fixed = dict(fixed)
+        for key in chosen:
+            _refuse(reach.setting(key))
+        settings = {**fixed, **chosen}
         self._settings = dict(settings)
         self._history: list[tuple[str, Callable[[], Any]]] = []
         self.env = self._environment()
@@ -118,6 +131,7 @@ class Session:
 
     def put(self, key: str, value: str) -> None:
         """Set one setting. Another runtime mode takes a new environment, in which the session's DDL runs again."""
+        _refuse(self._reach.setting(key))
         self._settings[key] = value
         if key == MODE:
             self._again()
@@ -126,10 +140,10 @@ class Session:
 
     def reset(self, parsed: Parsed) -> None:
         key = parsed.operation.getKey()
-        fixed = ("execution.target", "rest.address", "rest.port")
-        names = [str(key.get())] if key.isPresent() else [name for name in self._settings if name not in fixed]
+        names = [str(key.get())] if key.isPresent() else list(self._settings)
         for name in names:
-            self._settings.pop(name, None)
+            if name not in self._fixed:
+                self._settings.pop(name, None)
         self._again()
 
     def execute(self, text: str) -> Any:
@@ -137,7 +151,9 @@ class Session:
         return self.call(lambda: self.env.executeSql(text))
 
     def change(self, text: str, parsed: Parsed) -> None:
-        """Run a statement that changes the session, and remember it."""
+        """Run a statement that changes the session, and remember it. Raises SqlError."""
+        for uri in _jars(parsed):
+            _refuse(self._reach.jar(uri))
         jar = f"jar {parsed.operation.getPath()}" if parsed.name in ("AddJarOperation", "RemoveJarOperation") else ""
         if parsed.name == "RemoveJarOperation":  # a TableEnvironment cannot, so it is made anew without the jar
             self._history = [(what, again) for what, again in self._history if what != jar]
@@ -224,6 +240,20 @@ class Session:
         return Meaning.SESSION
 
 
+def _refuse(why: str | None) -> None:
+    if why is not None:
+        raise SqlError(why, "")
+
+
+def _jars(parsed: Parsed) -> list[str]:
+    """The jars that a statement would load."""
+    if parsed.name == "AddJarOperation":
+        return [str(parsed.operation.getPath())]
+    if parsed.name in ("CreateCatalogFunctionOperation", "CreateTempSystemFunctionOperation"):
+        return [str(resource.getUri()) for resource in parsed.operation.getCatalogFunction().getFunctionResources()]
+    return []
+
+
 def from_java(error: Py4JJavaError) -> SqlError:
     """The root cause of a Java exception, in one line that users can read; the stack beside it."""
     messages: list[str] = []
@@ -244,15 +274,3 @@ def from_java(error: Py4JJavaError) -> SqlError:
 def _without_grammar(stack: str) -> str:
     """The stack without the parser's lists of every token it would have taken."""
     return "\n".join(line for line in stack.splitlines() if line.strip() and not _TOKEN_LINE.match(line))
-
-
-_TOKEN_LINE = re.compile(r"^\s+[\"<].*\.\.\.|^\s+<EOF>|^Was expecting one of:")
-
-
-_PLAIN = (
-    "ValidationException",
-    "SqlParserException",
-    "SqlParserEOFException",
-    "TableException",
-    "CalciteContextException",
-)

@@ -1,0 +1,80 @@
+"""Logging in and out, and what is told to those who have not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.conftest import Service
+from tests.support.rest import PREFIX, shape
+
+TICKET = "linkis_user_session_ticket_id_v1"
+
+
+@pytest.fixture
+def http(service: Service) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=service.url + PREFIX) as client:
+        yield client
+
+
+def test_log_in_log_out(http: httpx2.Client, service: Service) -> None:
+    reply = http.post("/user/login", json={"userName": service.user, "password": service.password})
+    answer = reply.json()
+    assert (reply.status_code, answer["method"], answer["status"]) == (200, None, 0)
+    assert answer["message"] == "login successful(登录成功)！"
+    assert shape(answer["data"]) == {
+        "enableWatermark": "bool", "sessionTimeOut": "int", "isAdmin": "bool", "userName": "str",
+    }  # fmt: skip
+    assert (answer["data"]["isAdmin"], answer["data"]["userName"]) == (True, "admin")
+    cookie = reply.headers["set-cookie"]
+    assert cookie.startswith(f"{TICKET}=") and "HttpOnly" in cookie and "SameSite=lax" in cookie and "Path=/" in cookie
+    again = http.post("/user/login", json={}).json()
+    assert again["data"] == {"userName": "admin"} and again["message"].startswith("admin already logged in")
+    who = http.get("/user/userInfo").json()
+    assert (who["method"], who["message"]) == (None, "get user information succeed!")
+    assert who["data"] == {"userName": "admin", "isAdmin": True}
+    ticket = http.cookies[TICKET]
+    out = http.post("/user/logout")
+    assert (out.status_code, out.json()["message"]) == (200, "Logout successful(退出登录成功)！")
+    assert TICKET not in http.cookies
+    assert http.get("/user/userInfo", headers={"Cookie": f"{TICKET}={ticket}"}).status_code == 401
+
+
+def test_log_in_by_query_needs_no_body(http: httpx2.Client, service: Service) -> None:
+    reply = http.post("/user/login", params={"userName": service.user, "password": service.password})
+    assert reply.status_code == 200 and http.get("/user/userInfo").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"userName": "admin", "password": "wrong"}, "wrong user name or password(用户名或密码错误)！"),
+        ({"userName": "nobody", "password": "wrong"}, "wrong user name or password(用户名或密码错误)！"),
+        ({"userName": "", "password": "x"}, "Username can not be empty(用户名不能为空)！"),
+        ({"userName": "admin"}, "Password can not be blank(密码不能为空)！"),
+    ],
+)
+def test_a_failed_log_in_says_no_more_than_it_must(http: httpx2.Client, body: dict[str, str], message: str) -> None:
+    reply = http.post("/user/login", json=body)
+    answer = reply.json()
+    assert (reply.status_code, answer["status"], answer["message"]) == (400, 1, message)
+    assert shape(answer["data"]) == {"enableWatermark": "bool", "sessionTimeOut": "int"}
+    assert "set-cookie" not in reply.headers
+
+
+@pytest.mark.parametrize("route", ["/jobhistory/list", "/user/userInfo", "/entrance/1/status", "/filesystem/openFile"])
+def test_nobody_gets_401_and_a_wrong_token_is_not_repeated(http: httpx2.Client, route: str) -> None:
+    reply = http.get(route)
+    assert (reply.status_code, reply.json()) == (
+        401,
+        {
+            "method": PREFIX + route,
+            "status": -1,
+            "message": "You are not logged in, please login first(您尚未登录，请先登录)!",
+            "data": {},
+        },
+    )
+    wrong = http.get(route, headers={"Token-Code": "made-up", "Token-User": "admin"})
+    assert wrong.status_code == 401 and "made-up" not in wrong.text and "Invalid Token" in wrong.text
