@@ -77,15 +77,18 @@ async def run(settings: Settings, *, stop_engines: bool) -> int:
         sockets = workdir.run_folder(settings.home_folder)
         for stale in sockets.glob("service-*.sock"):
             stale.unlink()
+        engines_go_on = False
         try:
-            await _serve(settings, sockets, stopping, stop_engines=stop_engines)
+            engines_go_on = await _serve(settings, sockets, stopping, stop_engines=stop_engines)
         finally:
-            with contextlib.suppress(OSError):  # engines that go on keep their sockets there
-                sockets.rmdir()
+            if not engines_go_on:  # one that still starts has no socket there yet
+                with contextlib.suppress(OSError):
+                    sockets.rmdir()
     return 0
 
 
-async def _serve(settings: Settings, sockets: Path, stopping: asyncio.Event, *, stop_engines: bool) -> None:
+async def _serve(settings: Settings, sockets: Path, stopping: asyncio.Event, *, stop_engines: bool) -> bool:
+    """Whether engines go on without the service."""
     db = await Database.open(settings.database_url)
     await schema.create(db, random_hex(64))
     jobhistory, manager, ecm, entrance = _compose(settings, db, sockets)
@@ -103,10 +106,11 @@ async def _serve(settings: Settings, sockets: Path, stopping: asyncio.Event, *, 
     if not stop_engines:
         await manager.stop_idle()
         await ecm.stopped(LAST_SECONDS)
-    await ecm.stop(end_engines=stop_engines)
+    engines_go_on = await ecm.stop(end_engines=stop_engines)
     await manager.stop()
     await jobhistory.stop()
     await db.close()
+    return engines_go_on
 
 
 def _compose(settings: Settings, db: Database, sockets: Path) -> tuple[JobHistory, Manager, Ecm, Entrance]:

@@ -52,7 +52,8 @@ class Ecm:
         """Return when every engine that was told to stop is gone, or when the time is over."""
         await self._engines.terminated(at_most_seconds)
 
-    async def stop(self, *, end_engines: bool) -> None:
+    async def stop(self, *, end_engines: bool) -> bool:
+        """Whether engines go on without this daemon."""
         if end_engines:
             await self._engines.end_all()
         if self._reporting is not None:
@@ -60,3 +61,4 @@ class Ecm:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reporting
         await self._server.stop()
+        return self._engines.any_alive

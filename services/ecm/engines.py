@@ -62,6 +62,10 @@ class Engines:
         self._stubs: dict[str, engineconn.Stub] = {}
         self.changed = asyncio.Event()
 
+    @property
+    def any_alive(self) -> bool:
+        return any(engine.entry.stage is not Stage.ENDED for engine in self._engines.values())
+
     def attach(self) -> None:
         """Take up what an earlier daemon left: processes that still run are watched again, the others have ended."""
         for entry in list(self._ledger.engines.values()):

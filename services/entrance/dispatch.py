@@ -90,8 +90,9 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
         await _end_unstarted(job, parts)
         return _After(spoiled=True)
     if grant.state != Grant.READY:
-        code = codes.ENGINE_LOST if job.status == JobStatus.RUNNING else codes.ENGINE_START_FAILED
-        return await _fail(job, parts, code, f"the engine did not start: {grant.why}")
+        if job.status == JobStatus.RUNNING:
+            return await _fail(job, parts, codes.ENGINE_LOST, f"the engine ended while the job ran: {grant.why}")
+        return await _fail(job, parts, codes.ENGINE_START_FAILED, f"the engine did not start: {grant.why}")
     ecm = parts.ecm_of(grant.ecm_address)
     if job.status != JobStatus.RUNNING:
         why = "Your job is Running now. Please wait it to complete."

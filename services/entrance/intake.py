@@ -69,9 +69,9 @@ class Intake:
         return self._variables(request, submit, asker, now_ms)
 
     def _engine(self, label: str) -> tuple[str, str]:
-        kind, _, version = label.partition("-")
+        kind, dash, version = label.partition("-")
         versions = self.offered.get(kind)
-        if versions is None or (version and version not in versions):
+        if versions is None or (dash and version not in versions):
             what = f"there is no engine {label[:40]!r}; there are: {', '.join(self._labels())}"
             raise Invalid(codes.ENGINE_UNKNOWN, what, field="labels.engineType")
         return kind, version or versions[0]

@@ -11,19 +11,23 @@ import json
 import math
 import re
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
 Render = Callable[[object], str | None]
 
+_OFFSET = re.compile(r"^(?:GMT|UTC|UT)?([+-])(\d{1,2})(?::?(\d\d))?$")
 _PRECISION = re.compile(r"\((\d+)\)")
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
-def wire_type(kind: pa.DataType) -> str:
-    """Linkis' name for a column's type."""
+def wire_type(field: pa.Field) -> str:
+    """Linkis' name for a column's type; a timestamp that comes as text, being too fine for Arrow, still is one."""
+    kind = field.type
+    if pa.types.is_string(kind) and _marks(field).get("type", "").startswith("TIMESTAMP"):
+        return "timestamp"
     for test, name in _WIRE:
         if test(kind):
             return name
@@ -88,21 +92,39 @@ def _plain(value: object) -> str | None:
 
 
 def _timestamps(field: pa.Field) -> Render:
-    metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
-    found = _PRECISION.search(metadata.get("type", ""))
+    marks = _marks(field)
+    found = _PRECISION.search(marks.get("type", ""))
     digits = int(found[1]) if found else _DIGITS[field.type.unit]
-    zone = ZoneInfo(metadata["zone"]) if metadata.get("zone") else None
+    zone = _zone(marks["zone"]) if "zone" in marks else None
 
     def render(value: object) -> str | None:
         if value is None:
             return None
         stamp, nanoseconds = _moment(value, field.type.unit)
-        if zone is not None:
-            stamp = stamp.replace(tzinfo=ZoneInfo("UTC")).astimezone(zone)
         fraction = f".{nanoseconds:09d}"[: digits + 1] if digits else ""
+        if zone is not None:
+            try:
+                stamp = stamp.replace(tzinfo=UTC).astimezone(zone)
+            except OverflowError:  # beyond the years 1 to 9999 there: told as it is in UTC
+                fraction += "Z"
         return f"{stamp.replace(microsecond=0, tzinfo=None).isoformat(' ')}{fraction}"
 
     return render
+
+
+def _marks(field: pa.Field) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+
+
+def _zone(name: str) -> tzinfo:
+    """A time zone as Java names it: a place, or an offset such as GMT+08:00."""
+    if found := _OFFSET.match(name):
+        minutes = int(found[2]) * 60 + int(found[3] or 0)
+        return timezone(timedelta(minutes=-minutes if found[1] == "-" else minutes))
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
 
 
 def _moment(value: object, unit: str) -> tuple[datetime, int]:
@@ -126,6 +148,8 @@ def _to_json(field: pa.Field) -> Callable[[object], object]:
         return lambda value: None if value is None else {name: fields[name](value[name]) for name in fields}  # type: ignore[index]
     if pa.types.is_timestamp(kind):
         return _timestamps(field)
+    if pa.types.is_float32(kind):
+        return lambda value: value if value is None else _json_scalar(float(_shortest_single(value)))  # type: ignore[arg-type]
     return _json_scalar
 
 

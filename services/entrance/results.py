@@ -44,7 +44,7 @@ class Results:
             raise path_missing(f"{location}/{name}")
         rows = self._rows(folder, schema, first_row, max_rows)
         kind = (schema.metadata or {}).get(b"kind", b"").decode()
-        columns = [Column(field.name, wire_type(field.type)) for field in schema]
+        columns = [Column(field.name, wire_type(field)) for field in schema]
         return Page(columns, rows, kind == names.TEXT_RESULT)
 
     def _schema(self, folder: str) -> pa.Schema | None:

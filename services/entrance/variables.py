@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from operator import add, mul, sub, truediv
 
 from commons.process.errors import Invalid
 from protocol import codes
 from services.entrance import dates
 from services.entrance.dates import DateValue
 
-_USE = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*(?:([-+*/])\s*(\d+)\s*)?\}")
+_USE = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*(?:([-+*/])\s*(\d+(?:\.\d+)?)\s*)?\}")
 _NUMBER = re.compile(r"^-?(0|[1-9]\d*)(\.\d+)?$")
 _SET = {
-    "shell": re.compile(r"^[ \t]*#@set[ \t]+(.*)$", re.M),
-    "sql": re.compile(r"^[ \t]*--@set[ \t]+(.*)$", re.M),
+    "shell": re.compile(r"^[ \t]*#@set[ \t]+(?P<set>.*)$", re.M),
+    # what is quoted or commented is passed over, so that a line of a text is not taken for one
+    "sql": re.compile(
+        r"^[ \t]*--@set[ \t]+(?P<set>[^\n]*)$|--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|`(?:[^`]|``)*`", re.M | re.S
+    ),
 }
+_ARITHMETIC = {"+": add, "-": sub, "*": mul, "/": truediv}
 _ASSIGNMENT = re.compile(r"^([A-Za-z_][\w.]*)\s*=\s*(.*?)\s*;?\s*$")
 _DATES = (("%Y%m%d", re.compile(r"^\d{8}$")), ("%Y-%m-%d", re.compile(r"^\d{4}-\d\d-\d\d$")))
 
@@ -29,28 +35,31 @@ def substitute(
     Values come, first to last, from the built-ins, `variables` and the code's own lines; a value may use those set
     before it. Raises Invalid naming the variable and the line.
     """
-    own = list(_assignments(code, _set_line(code_type)))
+    code, own = _assignments(code, _SET["shell" if code_type in ("sh", "shell") else "sql"])
     run_date = _run_date(dict(own).get("run_date") or variables.get("run_date"), now)
     known: dict[str, str | DateValue] = {**builtins, **dates.builtins(run_date, now)}
     known |= {name: value for name, value in variables.items() if name != "run_date"}
     for name, value in [*variables.items(), *own]:
         if name != "run_date":
             known[name] = _fill(value, {other: known[other] for other in known if other != name})
-    filled = _fill(_set_line(code_type).sub("", code), known)
-    return dates.fill_patterns(filled, datetime.combine(run_date, now.time()))
+    return dates.fill_patterns(_fill(code, known), datetime.combine(run_date, now.time()))
 
 
-def _set_line(code_type: str) -> re.Pattern[str]:
-    return _SET["shell" if code_type in ("sh", "shell") else "sql"]
+def _assignments(code: str, pattern: re.Pattern[str]) -> tuple[str, list[tuple[str, str]]]:
+    """The code without its `@set` lines, and what they set, in order."""
+    own: list[tuple[str, str]] = []
 
-
-def _assignments(code: str, pattern: re.Pattern[str]) -> Iterator[tuple[str, str]]:
-    for line in pattern.finditer(code):
-        found = _ASSIGNMENT.match(line[1])
+    def take(line: re.Match[str]) -> str:
+        if line["set"] is None:
+            return line[0]
+        found = _ASSIGNMENT.match(line["set"])
         if found is None:
             where = code.count("\n", 0, line.start()) + 1
             raise Invalid(codes.VARIABLE_NAME, f"line {where}: write @set name=value", field="executionContent.code")
-        yield found[1], found[2]
+        own.append((found[1], found[2]))
+        return ""
+
+    return pattern.sub(take, code), own
 
 
 def _run_date(given: str | None, now: datetime) -> date:
@@ -72,7 +81,7 @@ def _fill(text: str, known: Mapping[str, str | DateValue]) -> str:
         if operator is None:
             return str(known[name])
         try:
-            return _reckon(known[name], operator, int(operand))
+            return _reckon(known[name], operator, operand)
         except (ArithmeticError, ValueError) as error:
             where = text.count("\n", 0, use.start()) + 1
             raise Invalid(
@@ -84,21 +93,23 @@ def _fill(text: str, known: Mapping[str, str | DateValue]) -> str:
     return _USE.sub(value, text)
 
 
-def _reckon(value: str | DateValue, operator: str, operand: int) -> str:
+def _reckon(value: str | DateValue, operator: str, operand: str) -> str:
+    steps = int(operand) if operand.isdigit() else None
     if isinstance(value, DateValue):
-        if operator not in "+-":
-            raise ValueError("a date takes only + and -")
-        return str(value.plus(operand if operator == "+" else -operand))
+        if operator not in "+-" or steps is None:
+            raise ValueError("a date takes only + and - whole steps")
+        return str(value.plus(steps if operator == "+" else -steps))
     for form, pattern in _DATES:
         if pattern.match(value):
-            if operator not in "+-":
+            if operator not in "+-" or steps is None:
                 raise ValueError("a date takes only + and - days")
-            day = datetime.strptime(value, form) + timedelta(days=operand if operator == "+" else -operand)
+            day = datetime.strptime(value, form) + timedelta(days=steps if operator == "+" else -steps)
             return day.strftime(form)
     if not _NUMBER.match(value):
         raise ValueError("only numbers without leading zeros and dates take arithmetic")
-    number: float | int = float(value) if "." in value else int(value)
-    if operator == "/":
-        quotient = number / operand
-        return str(int(quotient)) if quotient == int(quotient) else str(quotient)
-    return str({"+": number + operand, "-": number - operand, "*": number * operand}[operator])
+    left, right = Decimal(value), Decimal(operand)
+    result = (
+        {"+": left + right, "-": left - right, "*": left * right}.get(operator) if operator != "/" else left / right
+    )
+    assert result is not None
+    return f"{result.normalize():f}"

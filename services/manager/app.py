@@ -38,7 +38,7 @@ class Manager:
         news = News()
         requests = Requests(db, clock, settings, news)
         nodes = Nodes(db, clock, requests, news)
-        self._starting = Starting(db, clock, settings, news, cache(connect_ecm))
+        self._starting = Starting(db, clock, settings, news, requests, cache(connect_ecm))
         self._reconcile = Reconcile(db, clock, settings, news, (requests, nodes), jobhistory)
         self._server = rpc.Server(address)
         self._server.add(

@@ -26,9 +26,9 @@ async def say(tx: Transaction, engine_id: str, why: str) -> None:
     await store.update_engine(tx, engine_id, (EngineStatus.STARTING,), why=why)
 
 
-async def asked(tx: Transaction, engine_id: str) -> None:
+async def asked(tx: Transaction, clock: Clock, engine_id: str) -> None:
     """Its node has accepted to start it."""
-    await store.update_engine(tx, engine_id, _LIVING, asked=True)
+    await store.update_engine(tx, engine_id, _LIVING, asked_at=to_datetime(clock.now_ms()))
 
 
 async def unwant(tx: Transaction, engine_id: str) -> None:

@@ -13,6 +13,8 @@ from services.manager.news import News
 from services.manager.requests import Requests
 from services.manager.rows import Node
 
+SETTLED_MS = 10_000
+
 
 class Nodes:
     """Takes a node's report: the rows follow what really runs there."""
@@ -55,7 +57,7 @@ class Nodes:
             if engine.node != report.node or engine.engine_id in reported:
                 continue
             # one that was accepted only just now may be missing from a report that was already on its way
-            if engine.asked and self._clock.now_ms() - engine.created_at_ms > SETTLED_MS:
+            if engine.asked_at_ms is not None and self._clock.now_ms() - engine.asked_at_ms > SETTLED_MS:
                 await self._ended(tx, engine.engine_id, "its node no longer knows of it")
             elif not engine.asked and not engine.wanted_alive:
                 await self._ended(tx, engine.engine_id, "stopped before it was started")
@@ -70,11 +72,10 @@ class Nodes:
                 for engine in await store.engines(tx):
                     if engine.node == node.name:
                         await self._ended(tx, engine.engine_id, f"its node {node.name} is silent")
+            if silent:
+                await self._requests.grant_waiting(tx)
         if silent:
             self._news.wake()
 
     async def _ended(self, tx: Transaction, engine_id: str, why: str) -> None:
         await engines.move(tx, self._clock, engine_id, EngineStatus.ENDED, why)
-
-
-SETTLED_MS = 10_000

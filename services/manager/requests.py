@@ -107,7 +107,7 @@ class Requests:
                 return None
         if (why := engine_breaks(usage, self._limits)) is not None:
             if idle and all(engine.wanted_alive for engine in mine):  # one of other labels makes room
-                await self._stop(tx, [idle[0]], state)
+                await self._stop(tx, [min(idle, key=lambda engine: engine.idle_since_ms or 0)], state)
             return why
         return await self._start(tx, request, state)
 
@@ -119,7 +119,7 @@ class Requests:
             return node
         engine = Engine(
             time_ordered(), node.name, request.tenant, request.labels, resource, EngineStatus.STARTING,
-            True, False, request.job, "waits for its node", self._clock.now_ms(), None,
+            True, None, request.job, "waits for its node", self._clock.now_ms(), None,
         )  # fmt: skip
         await store.insert_engine(tx, engine)
         await self._granted(tx, request, engine, state)

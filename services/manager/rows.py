@@ -26,11 +26,16 @@ class Engine:
     resource: Resource
     status: EngineStatus
     wanted_alive: bool
-    asked: bool
+    asked_at_ms: int | None
+    """When its node accepted to start it."""
     holder: JobRef | None
     why: str
     created_at_ms: int
     idle_since_ms: int | None
+
+    @property
+    def asked(self) -> bool:
+        return self.asked_at_ms is not None
 
     @property
     def idle(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from protocol.ecm.v1 import ecm_pb2
 from protocol.states.engine import EngineStatus
 from services.manager import engines, store
 from services.manager.news import News
+from services.manager.requests import Requests
 from services.manager.rows import Engine, Node
 
 log = logging.getLogger(__name__)
@@ -26,9 +28,16 @@ class Starting:
     """The loop. A node that does not answer is asked again in the next round."""
 
     def __init__(
-        self, db: Database, clock: Clock, settings: Settings, news: News, ecm_of: Callable[[str], Ecm]
+        self,
+        db: Database,
+        clock: Clock,
+        settings: Settings,
+        news: News,
+        requests: Requests,
+        ecm_of: Callable[[str], Ecm],
     ) -> None:
         self._db = db
+        self._requests = requests
         self._clock = clock
         self._news = news
         self._ecm_of = ecm_of
@@ -52,20 +61,24 @@ class Starting:
         """Look at every engine that has not ended, once."""
         async with self._db.read() as tx:
             living, nodes = await store.engines(tx), {node.name: node for node in await store.nodes(tx)}
-        for engine in living:
-            node = nodes.get(engine.node)
-            if node is None or not node.alive:
-                continue
-            try:
-                await self._look(engine, node)
-            except Conflict as error:
-                await self._ended(engine, error.message)
-            except HeadgateError as error:
-                log.warning("engine %s: its node does not answer: %s", engine.engine_id, error)
+        await asyncio.gather(*(self._one(engine, nodes.get(engine.node)) for engine in living))
 
-    async def _look(self, engine: Engine, node: Node) -> None:
-        ecm = self._ecm_of(node.ecm_address)
-        if not engine.wanted_alive:
+    async def _one(self, engine: Engine, node: Node | None) -> None:
+        if node is None or not node.alive:
+            return
+        try:
+            await self._look(engine, self._ecm_of(node.ecm_address))
+        except Conflict as error:
+            await self._ended(engine, error.message)
+        except HeadgateError as error:
+            log.warning("engine %s: its node does not answer: %s", engine.engine_id, error)
+
+    async def _look(self, engine: Engine, ecm: Ecm) -> None:
+        if engine.status is EngineStatus.STARTING and engine.wanted_alive and self._too_old(engine):
+            why = f"not ready after {self._longest_ms // 1000} s (HEADGATE_ENGINE_START_SECONDS); last: {engine.why}"
+            await self._ended(engine, why)
+            await ecm.TerminateEngineConnection(ecm_pb2.EngineTerminateRequest(engine_id=engine.engine_id))
+        elif not engine.wanted_alive:
             if engine.asked:
                 await ecm.TerminateEngineConnection(ecm_pb2.EngineTerminateRequest(engine_id=engine.engine_id))
             else:
@@ -81,11 +94,7 @@ class Starting:
                 )
             )
             async with self._db.write() as tx:
-                await engines.asked(tx, engine.engine_id)
-        elif engine.status is EngineStatus.STARTING and self._too_old(engine):
-            why = f"not ready after {self._longest_ms // 1000} s (HEADGATE_ENGINE_START_SECONDS); last: {engine.why}"
-            await self._ended(engine, why)
-            await ecm.TerminateEngineConnection(ecm_pb2.EngineTerminateRequest(engine_id=engine.engine_id, why=why))
+                await engines.asked(tx, self._clock, engine.engine_id)
 
     def _too_old(self, engine: Engine) -> bool:
         return self._clock.now_ms() - engine.created_at_ms > self._longest_ms
@@ -93,4 +102,5 @@ class Starting:
     async def _ended(self, engine: Engine, why: str) -> None:
         async with self._db.write() as tx:
             await engines.move(tx, self._clock, engine.engine_id, EngineStatus.ENDED, why)
+            await self._requests.grant_waiting(tx)
         self._news.wake()

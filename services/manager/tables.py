@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, String, Table, Text
 
 from commons.database.connections import METADATA, BigId, MilliTime
 
@@ -31,7 +31,7 @@ ENGINE = Table(
     Column("memory", BigId, nullable=False),
     Column("status", String(20), nullable=False, comment="Starting, Ready, Ended"),
     Column("wanted", String(10), nullable=False, comment="alive or stopped"),
-    Column("asked", Boolean, nullable=False, comment="the node has accepted to start it"),
+    Column("asked_at", MilliTime, comment="when the node has accepted to start it"),
     Column("job_id", BigId, comment="the job that holds it"),
     Column("attempt", Integer),
     Column("why", Text, nullable=False, comment="how far the start is, or why it ended"),

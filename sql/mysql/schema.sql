@@ -8,7 +8,7 @@ CREATE TABLE headgate_engine (
   memory BIGINT NOT NULL,
   status VARCHAR(20) NOT NULL COMMENT 'Starting, Ready, Ended',
   wanted VARCHAR(10) NOT NULL COMMENT 'alive or stopped',
-  asked BOOL NOT NULL COMMENT 'the node has accepted to start it',
+  asked_at DATETIME(3) COMMENT 'when the node has accepted to start it',
   job_id BIGINT COMMENT 'the job that holds it',
   attempt INTEGER,
   why TEXT NOT NULL COMMENT 'how far the start is, or why it ended',

@@ -8,7 +8,7 @@ CREATE TABLE headgate_engine (
   memory INTEGER NOT NULL,
   status VARCHAR(20) NOT NULL,
   wanted VARCHAR(10) NOT NULL,
-  asked BOOLEAN NOT NULL,
+  asked_at DATETIME,
   job_id INTEGER,
   attempt INTEGER,
   why TEXT NOT NULL,

@@ -88,6 +88,12 @@ def test_the_warm_engine_serves_the_same_tenant_only(service: Service) -> None:
     assert engine_of("IDE") == engine_of("IDE") != engine_of("OTHER")
 
 
+@pytest.mark.parametrize("version", ["1.20.5", "2.3.0"])
+def test_versions_run_beside_each_other(service: Service, version: str) -> None:
+    job = run(service, "SELECT 1 AS uno; SHOW TABLES", engine=f"flink-{version}", configuration=BATCH)
+    assert tables(job) == [[["1"]], []] and f"engineType:flink-{version}" in job.history()["labels"]
+
+
 SDK = """
 import asyncio, json, sys
 from linkis_python_sdk.asyncio.client import LinkisClient as Async

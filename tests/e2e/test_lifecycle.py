@@ -175,6 +175,32 @@ def test_a_running_task_goes_on_and_the_next_start_takes_it_to_its_end(
     assert processes_of(home) == []
 
 
+def test_a_job_whose_engine_starts_goes_on_after_a_stop(begin: Start) -> None:
+    service = begin(HEADGATE_ENGINE_MODULES="shell=tests.support.fake_engine", HEADGATE_ENGINE_FAKE_OPEN="sleep 2")
+    job = service.admin.submit("rows 3", engine=SHELL)
+    eventually(lambda: job.status() == "Scheduled", "its engine starts")
+    end(service)
+    service = begin(HEADGATE_ENGINE_MODULES="shell=tests.support.fake_engine")
+    assert service.admin.job(job.id).wait(60) == "Succeed"
+    end(service, signal.SIGTERM)
+
+
+def test_another_address_takes_the_jobs_up(begin: Start) -> None:
+    service = begin(HEADGATE_PORT=str(free_port()), HEADGATE_LEASE_SECONDS="1")
+    job = service.admin.submit("sleep 3; echo done", engine=SHELL)
+    eventually(lambda: job.status() == "Running", "it runs")
+    end(service)
+    service = begin(HEADGATE_PORT=str(free_port()), HEADGATE_LEASE_SECONDS="1")
+    assert service.admin.job(job.id).wait(60) == "Succeed"
+    end(service)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def test_stop_engines_leaves_no_process_and_the_job_learns_why(begin: Start, home: Path, temporary: Path) -> None:
     first = begin("--stop-engines")
     job = first.admin.submit("echo begin; sleep 600 & wait", engine=SHELL)

@@ -52,6 +52,29 @@ def test_nested_values_are_exact_too(service: Service) -> None:
     assert list(json.loads(row[2] or "").values()) == ["1970-01-01 09:00:00.000", "2026-01-02 03:04:05", None, True]
 
 
+@pytest.mark.parametrize(
+    ("expression", "kind", "value"),
+    [
+        ("STR_TO_MAP('a=1')", "map", '{"a": "1"}'),
+        ("ARRAY[X'61']", "array", '["a"]'),
+        ("TIMESTAMP '9999-12-31 23:59:59.999999999'", "timestamp", "9999-12-31 23:59:59.999999999"),
+        ("CAST('0001-01-01 00:00:00.1234567' AS TIMESTAMP(7))", "timestamp", "0001-01-01 00:00:00.1234567"),
+        ("ARRAY[TIMESTAMP '9999-12-31 23:59:59.999999999']", "array", '["9999-12-31 23:59:59.999999999"]'),
+        ("ROW(CAST(0.1 AS FLOAT))", "struct", '{"EXPR$0": 0.1}'),
+    ],
+)  # fmt: skip
+def test_types_that_arrow_lacks_are_whole_all_the_same(
+    service: Service, expression: str, kind: str, value: str
+) -> None:
+    (result,) = run(service, f"SELECT {expression}").results()
+    assert result.columns[0].type == kind and list(result.rows()) == [[value]]
+
+
+def test_a_session_zone_may_be_an_offset(service: Service) -> None:
+    code = "SET 'table.local-time-zone'='GMT+08:00'; SELECT TO_TIMESTAMP_LTZ(0, 0)"
+    assert tables(run(service, code)) == [[["1970-01-01 08:00:00.000"]]]
+
+
 @pytest.mark.parametrize("mode", ["batch", "streaming"])
 def test_values_are_what_flink_casts_to_string(service: Service, mode: str) -> None:
     columns = ", ".join(f"{value} AS v{n}" for n, value in enumerate(VALUES))

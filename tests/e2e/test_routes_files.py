@@ -91,5 +91,5 @@ def test_what_does_not_exist_cannot_be_opened(rest: Rest, ended: Job) -> None:
     assert (code, field) == (80013, "path") and "not exists" in why
     assert rest.refused("/filesystem/openFile", path=history["logPath"])[:2] == (80013, "path")
     assert rest.refused("/filesystem/openLog", path=missing)[:2] == (80013, "path")
-    too_many = rest.refused("/filesystem/openFile", path=f"{history['resultLocation']}/_0.dolphin", pageSize=5001)
+    too_many = rest.refused("/filesystem/openFile", path=f"{history['resultLocation']}/_0.dolphin", pageSize=100_001)
     assert too_many[:2] == (80034, "pageSize")

@@ -90,7 +90,9 @@ class Managing:
         self.nodes = Nodes(self.db, self.clock, self.requests, self.news)
         parts = (self.requests, self.nodes)
         self.reconcile = Reconcile(self.db, self.clock, self.settings, self.news, parts, self.history)
-        self.starting = Starting(self.db, self.clock, self.settings, self.news, lambda address: self.node)
+        self.starting = Starting(
+            self.db, self.clock, self.settings, self.news, self.requests, lambda address: self.node
+        )
         self.door = ManagerServicer(self.db, self.requests, self.nodes, self.news)
 
     async def ask(

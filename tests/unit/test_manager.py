@@ -38,7 +38,7 @@ def test_limits_name_themselves() -> None:
 def engine(name: str, node: str, memory: int, idle_since: int | None = None) -> Engine:
     holder = None if idle_since is not None else JobRef(1, 1)
     return Engine(
-        name, node, Tenant("b", "IDE"), FLINK, Resource(1, memory * GIB, 1), EngineStatus.READY, True, True, holder, "",
+        name, node, Tenant("b", "IDE"), FLINK, Resource(1, memory * GIB, 1), EngineStatus.READY, True, 0, holder, "",
         0, idle_since,
     )  # fmt: skip
 

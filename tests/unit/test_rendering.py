@@ -55,6 +55,15 @@ NOON = datetime.datetime(2026, 1, 2, 12, 0, 0, 120_000)
         (pa.list_(pa.timestamp("ns")), [1], {}, '["1970-01-01 00:00:00.000000001"]'),
         (pa.list_(pa.float64()), [float("nan"), 1.5], {}, '["NaN", 1.5]'),
         (pa.list_(pa.decimal128(5, 2)), [decimal.Decimal("1.50")], {}, '["1.50"]'),
+        (pa.struct([("a", pa.float32())]), {"a": 0.1}, {}, '{"a": 0.1}'),
+        (pa.timestamp("ms"), NOON, {"type": "TIMESTAMP_LTZ(3)", "zone": "GMT+08:00"}, "2026-01-02 20:00:00.120"),
+        (pa.timestamp("ms"), NOON, {"type": "TIMESTAMP_LTZ(0)", "zone": "-03:30"}, "2026-01-02 08:30:00"),
+        (
+            pa.timestamp("s"),
+            datetime.datetime(9999, 12, 31, 20),
+            {"type": "TIMESTAMP_LTZ(0)", "zone": "Asia/Tokyo"},
+            "9999-12-31 20:00:00Z",
+        ),
         (pa.timestamp("s"), datetime.datetime(99, 1, 1), {}, "0099-01-01 00:00:00"),
         (pa.string(), None, {}, None),
         (pa.float64(), None, {}, None),
@@ -66,7 +75,7 @@ def test_rendered(kind: pa.DataType, value: object, metadata: dict[str, str], te
 
 def test_wire_types() -> None:
     kinds = [pa.int8(), pa.int16(), pa.float32(), pa.decimal128(5, 1), pa.binary(), pa.list_(pa.int8()), pa.time32("s")]
-    assert [wire_type(kind) for kind in kinds] == [
+    assert [wire_type(pa.field("c", kind)) for kind in kinds] == [
         "tinyint",
         "smallint",
         "float",
@@ -75,3 +84,7 @@ def test_wire_types() -> None:
         "array",
         "string",
     ]
+
+
+def test_a_timestamp_too_fine_for_arrow_still_is_one() -> None:
+    assert wire_type(pa.field("c", pa.string(), metadata={"type": "TIMESTAMP(9)"})) == "timestamp"

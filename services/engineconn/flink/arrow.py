@@ -16,8 +16,7 @@ BATCH_MS = 500
 OP = pa.field("op", pa.string())
 _KINDS = ("+I", "-U", "+U", "-D")
 """As Flink numbers and writes them."""
-_CHAR = re.compile(r"\bCHAR\(\d+\)")
-_BINARY = re.compile(r"\bBINARY\(\d+\)")
+_FINE = re.compile(r"\bTIMESTAMP\([789]\)( WITH LOCAL TIME ZONE)?")
 _LACKING = re.compile(r"\b(MULTISET|RAW|INTERVAL)\b|WITH TIME ZONE")
 
 
@@ -41,14 +40,14 @@ def prepare(session: Session, text: str, *, only_adds: bool) -> Query:
     if any(_type(c) != _plain_type(c) for c in columns):
         table = session.call(lambda: table.select(_casts(session, columns)))
     row_type = table.getResolvedSchema().toSourceRowDataType().getLogicalType()
-    schema = _schema(session, row_type)
+    schema = _schema(session, row_type, [_summary(c.getDataType().getLogicalType()) for c in columns])
     return Query(table, row_type, schema if only_adds else schema.insert(0, OP), only_adds, as_text)
 
 
 def batches(session: Session, query: Query, cancelled: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
     """Run the query and give its rows as they come, until it ends or is cancelled. Raises SqlError."""
     java = session.jvm.new("RowBatches")
-    schema = bytes(java.open(query.row_type))
+    schema = bytes(session.call(lambda: java.open(query.row_type)))
     try:
         java.read(session.call(query.table.execute).collectInternal())
         while not cancelled() and (content := session.call(lambda: java.next(BATCH_ROWS, BATCH_MS))) is not None:
@@ -80,25 +79,35 @@ def _casts(session: Session, columns: list[Any]) -> Any:
 
 
 def _plain_type(column: Any) -> str:
-    """The column's type with what Arrow lacks replaced: CHAR and BINARY in it, or all of it by STRING."""
+    """The column's type with what Arrow lacks replaced by STRING: all of it, or times finer than microseconds.
+
+    Arrow counts nanoseconds in 64 bits, which end in the years 1677 and 2262.
+    """
     text = _type(column)
-    if _LACKING.search(text):
-        return "STRING"
-    return _BINARY.sub("BYTES", _CHAR.sub("STRING", text))
+    return "STRING" if _LACKING.search(text) else _FINE.sub("STRING", text)
 
 
 def _type(column: Any) -> str:
     return str(column.getDataType().getLogicalType())
 
 
-def _schema(session: Session, row_type: Any) -> pa.Schema:
-    """The Arrow schema Flink will use, its fields marked, also those inside of others."""
+def _schema(session: Session, row_type: Any, asked: list[str]) -> pa.Schema:
+    """The Arrow schema Flink will use, its fields marked, also those inside of others.
+
+    `asked` are the types that the query's columns have; a column that comes as text is marked with its own.
+    """
     java = session.jvm.new("RowBatches")
-    plain = pa.ipc.open_stream(bytes(java.open(row_type))).schema
+    plain = pa.ipc.open_stream(bytes(session.call(lambda: java.open(row_type)))).schema
     java.close()
     zone = str(session.env.getConfig().getLocalTimeZone().getId())
     types = list(row_type.getChildren())
-    return pa.schema([_marked(field, kind, zone) for field, kind in zip(plain, types, strict=True)])
+    marked = [_marked(field, kind, zone) for field, kind in zip(plain, types, strict=True)]
+    return pa.schema(
+        [
+            field.with_metadata({"type": own}) if pa.types.is_string(field.type) else field
+            for field, own in zip(marked, asked, strict=True)
+        ]
+    )
 
 
 def _marked(field: pa.Field, logical: Any, zone: str) -> pa.Field:
@@ -110,7 +119,11 @@ def _marked(field: pa.Field, logical: Any, zone: str) -> pa.Field:
         kind = pa.map_(_marked(kind.key_field, inner[0], zone), _marked(kind.item_field, inner[1], zone))
     elif pa.types.is_struct(kind):
         kind = pa.struct([_marked(kind.field(n), inner[n], zone) for n in range(kind.num_fields)])
-    metadata = {"type": str(logical.asSummaryString())}
+    metadata = {"type": _summary(logical)}
     if metadata["type"].startswith("TIMESTAMP_LTZ"):
         metadata["zone"] = zone
     return pa.field(field.name, kind, field.nullable, metadata)
+
+
+def _summary(logical: Any) -> str:
+    return str(logical.asSummaryString())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 _TOKEN = re.compile(
-    r"(?P<comment>--[^\n]*|/\*(?!\+).*?(?:\*/|\Z))"
+    r"(?P<comment>(?:--|//)[^\n\r]*|/\*(?!\+).*?(?:\*/|\Z)|\ufeff)"
     r"|(?P<quoted>'(?:[^']|'')*(?:'|\Z)|`(?:[^`]|``)*(?:`|\Z)|\"(?:[^\"]|\"\")*(?:\"|\Z))"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<end>;)"
@@ -15,7 +16,7 @@ _TOKEN = re.compile(
     re.S,
 )
 _SET_BEGINS = (["BEGIN", "STATEMENT", "SET"], ["STATEMENT", "SET", "BEGIN"])
-_BEGIN_SET = re.compile(r"^BEGIN\s+STATEMENT\s+SET\s*;", re.I)
+_NOT_LINE_END = re.compile(r"[^\n]")
 _LINE_COLUMN = re.compile(r"\bline (\d+), column (\d+)")
 
 
@@ -29,12 +30,26 @@ class Statement:
     column: int
 
     def for_flink(self) -> str:
-        """The text that Flink's parser takes: BEGIN STATEMENT SET; … is the SQL client's word for EXECUTE …."""
-        return _BEGIN_SET.sub("EXECUTE STATEMENT SET BEGIN", self.text)
+        """The text that Flink's parser takes: `BEGIN STATEMENT SET;` is the SQL client's word for EXECUTE ….
+
+        What is replaced goes to a line of its own, so that columns stay.
+        """
+        begin = self._begin()
+        if not begin:
+            return self.text
+        return "EXECUTE STATEMENT SET BEGIN\n" + _NOT_LINE_END.sub(" ", self.text[:begin]) + self.text[begin:]
+
+    def _begin(self) -> int:
+        """Where the statements of `BEGIN STATEMENT SET;` begin; 0 when it is none."""
+        tokens = (token for token in _TOKEN.finditer(self.text) if not token["comment"])
+        first = list(islice(tokens, 4))
+        is_set = [token[0].upper() for token in first] == ["BEGIN", "STATEMENT", "SET", ";"]
+        return first[-1].end() if is_set else 0
 
     def place(self, line: int, column: int) -> tuple[int, int]:
-        """A place in this statement as a place in the script."""
-        return self.line + line - 1, column + self.column - 1 if line == 1 else column
+        """A place in the text that Flink's parser took as a place in the script."""
+        line -= 1 if self._begin() else 0
+        return self.line + max(line, 1) - 1, column + self.column - 1 if line <= 1 else column
 
     def placed(self, message: str) -> tuple[str, int, int]:
         """Flink's message with its places turned into the script's, and the first of them (else the beginning)."""

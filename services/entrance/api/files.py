@@ -41,7 +41,7 @@ async def open_file(request: Request) -> dict[str, object]:
     asker = await asker_of(request)
     place, address = _place(request, asker)
     query = request.query_params
-    page, size = wire.check_page(number(query, "page", 1), number(query, "pageSize", wire.LARGEST_PAGE))
+    page, size = wire.check_page(number(query, "page", 1), number(query, "pageSize", wire.DEFAULT_PAGE))
     folder, _, name = place.rest.rpartition("/")
     if folder != layout.RESULTS:
         raise wire.path_missing(address)

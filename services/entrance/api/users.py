@@ -15,6 +15,7 @@ from services.entrance.wire import envelope
 router = APIRouter(prefix="/user", tags=["user"])
 
 
+@router.get("/login", include_in_schema=False)
 @router.post("/login")
 async def login(request: Request) -> Response:
     """Log in with {userName, password}; the answer sets the session's cookie."""
@@ -42,6 +43,7 @@ async def login(request: Request) -> Response:
     return answer
 
 
+@router.get("/logout", include_in_schema=False)
 @router.post("/logout")
 async def logout(request: Request) -> Response:
     """End the session."""

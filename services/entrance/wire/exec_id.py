@@ -10,7 +10,7 @@ from protocol import codes, names
 
 PREFIX = "exec_id"
 LONGEST_NAME = 20
-NAME = re.compile(rf"^[A-Za-z0-9_.]{{1,{LONGEST_NAME}}}$")
+NAME = re.compile(rf"^(?!\.+\Z)[A-Za-z0-9_.]{{1,{LONGEST_NAME}}}\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
         raise Invalid(codes.REQUEST_INVALID, "the body must be a JSON object", field="body")
     content = _mapping(body, "executionContent")
     labels = _mapping(body, "labels")
-    code, run_type = _text(content, "code"), _text(content, "runType") or _text(labels, "codeType")
+    code, run_type = _text(content, "code", "executionContent."), _run_type(content, labels)
     if not code.strip():
         raise Invalid(
             codes.CODE_EMPTY,
@@ -64,7 +64,7 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
             "params or labels cannot be empty: give labels.engineType and labels.userCreator",
             field="labels",
         )
-    engine = _text(labels, "engineType")
+    engine = _text(labels, "engineType", "labels.")
     if not engine:
         raise Invalid(
             codes.LABEL_INVALID,
@@ -84,7 +84,7 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
         run_type=run_type,
         engine=engine,
         user=user,
-        creator=_creator(_text(labels, "userCreator"), user),
+        creator=_creator(_text(labels, "userCreator", "labels."), user),
         execute_once="executeOnce" in labels and str(labels["executeOnce"]).lower() != "false",
         queuing_timeout_seconds=_count(labels, "jobQueuingTimeout", LONGEST_SECONDS),
         running_timeout_seconds=_count(labels, "jobRunningTimeout", LONGEST_SECONDS),
@@ -94,6 +94,10 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
         params=params,
         source={**_mapping(body, "source"), "requestIP": request_ip},
     )
+
+
+def _run_type(content: Mapping[str, object], labels: Mapping[str, object]) -> str:
+    return _text(content, "runType", "executionContent.") or _text(labels, "codeType", "labels.")
 
 
 def _creator(user_creator: str, user: str) -> str:
@@ -124,12 +128,12 @@ def _mapping(body: Mapping[str, object], name: str, within: str = "") -> dict[st
     return value
 
 
-def _text(body: Mapping[str, object], name: str) -> str:
+def _text(body: Mapping[str, object], name: str, within: str) -> str:
     value = body.get(name)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Invalid(codes.REQUEST_INVALID, f"{name} must be a text", field=name)
+        raise Invalid(codes.REQUEST_INVALID, f"{within}{name} must be a text", field=f"{within}{name}")
     return value
 
 

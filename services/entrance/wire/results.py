@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from commons.process.errors import Invalid, NotFound
 from protocol import codes
 
-LARGEST_PAGE = 5000
+LARGEST_PAGE, DEFAULT_PAGE = 100_000, 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def check_page(page: int, size: int) -> tuple[int, int]:
     """Page (from 1) and rows on it. Raises Invalid for more than a page may hold."""
     if size > LARGEST_PAGE:
         raise Invalid(codes.PAGE_TOO_LARGE, f"pageSize is at most {LARGEST_PAGE}; read more pages", field="pageSize")
-    return max(1, page), size if size > 0 else LARGEST_PAGE
+    return max(1, page), size if size > 0 else DEFAULT_PAGE
 
 
 def path_empty() -> Invalid:

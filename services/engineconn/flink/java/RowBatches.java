@@ -2,6 +2,9 @@ package headgate;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.channels.Channels;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.python.shaded.org.apache.arrow.memory.BufferAllocator;
@@ -11,7 +14,14 @@ import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.binary.BinaryRowData;
 import org.apache.flink.table.runtime.arrow.ArrowUtils;
 import org.apache.flink.table.runtime.arrow.ArrowWriter;
+import org.apache.flink.table.types.logical.ArrayType;
+import org.apache.flink.table.types.logical.BinaryType;
+import org.apache.flink.table.types.logical.CharType;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.MapType;
 import org.apache.flink.table.types.logical.RowType;
+import org.apache.flink.table.types.logical.VarBinaryType;
+import org.apache.flink.table.types.logical.VarCharType;
 import org.apache.flink.util.CloseableIterator;
 
 /** A query's rows as Arrow record batches, each closed by count, size or time: slow rows are seen too. */
@@ -31,7 +41,8 @@ public class RowBatches implements Runnable {
     private volatile Throwable failure;
 
     /** Begins; the Arrow schema of what is to come. */
-    public byte[] open(RowType type) throws Exception {
+    public byte[] open(RowType asked) throws Exception {
+        RowType type = (RowType) writable(asked);
         allocator = ArrowUtils.getRootAllocator().newChildAllocator("headgate", 0, Long.MAX_VALUE);
         root = VectorSchemaRoot.create(ArrowUtils.toArrowSchema(type), allocator);
         writer = ArrowUtils.createRowDataArrowWriter(root, type);
@@ -113,6 +124,33 @@ public class RowBatches implements Runnable {
             root.close();
             allocator.close();
         }
+    }
+
+    /** The type with what Flink's Arrow writer refuses replaced by what has the same form in memory. */
+    private static LogicalType writable(LogicalType type) {
+        if (type instanceof CharType) {
+            return new VarCharType(type.isNullable(), VarCharType.MAX_LENGTH);
+        }
+        if (type instanceof BinaryType) {
+            return new VarBinaryType(type.isNullable(), VarBinaryType.MAX_LENGTH);
+        }
+        if (type instanceof ArrayType) {
+            return new ArrayType(type.isNullable(), writable(((ArrayType) type).getElementType()));
+        }
+        if (type instanceof MapType) {
+            MapType map = (MapType) type;
+            LogicalType key = writable(map.getKeyType()).copy(false);
+            return new MapType(type.isNullable(), key, writable(map.getValueType()));
+        }
+        if (type instanceof RowType) {
+            List fields = new ArrayList();
+            for (Iterator i = ((RowType) type).getFields().iterator(); i.hasNext();) {
+                RowType.RowField field = (RowType.RowField) i.next();
+                fields.add(new RowType.RowField(field.getName(), writable(field.getType())));
+            }
+            return new RowType(type.isNullable(), fields);
+        }
+        return type;
     }
 
     private byte[] take() {
