@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from commons.database.marks import in_transaction
+from commons.process import faults
 from commons.process.errors import KINDS, Broken, HeadgateError, Unavailable
 from commons.process.ids import random_hex
 
@@ -147,10 +148,13 @@ class _UnaryCalls(aio.UnaryUnaryClientInterceptor):
             )
 
         async def once() -> Any:
+            faults.reach(f"before {_text(details.method)}")
             try:
-                return await (await continuation(details, request))
+                answer = await (await continuation(details, request))
             except aio.AioRpcError as error:
                 raise _from_status(error) from None
+            faults.reach(f"after {_text(details.method)}")
+            return answer
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, Unavailable) and not isinstance(error, _Late)),
@@ -159,6 +163,10 @@ class _UnaryCalls(aio.UnaryUnaryClientInterceptor):
             reraise=True,
         )
         return await retrying(once)
+
+
+def _text(method: str | bytes) -> str:
+    return method.decode() if isinstance(method, bytes) else method
 
 
 class _StreamCalls(aio.UnaryStreamClientInterceptor):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from commons.database import marks
+from commons.process import faults
 
 Transaction = AsyncConnection
 """What store functions take, and use-case modules pass on."""
@@ -62,12 +63,10 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed when the block ends well, rolled back otherwise. Keep it short."""
         with marks.transaction():
-            if self._single_writer:
-                async with self._turn, self._writer.begin() as tx:
-                    yield tx
-            else:
-                async with self._writer.begin() as tx:
-                    yield tx
+            async with self._turn if self._single_writer else nullcontext(), self._writer.begin() as tx:
+                yield tx
+                faults.reach("before commit")
+            faults.reach("after commit")
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -164,17 +164,20 @@ class Engines:
             why = engine.entry.why if engine is not None else "unknown on this node"
             raise Conflict(codes.ENGINE_GONE, f"engine {request.engine_id} takes no task: {why or 'not ready'}")
         async with engine.handing:
-            if name in self._tasks:
+            if engine.entry.stage is not Stage.READY:  # the task is known, and its engine has gone: its end is told
                 return
-            engine.entry.tasks[name] = TaskEntry(request.location)
-            self._ledger.save(engine.entry)
-            try:
-                await self._stub(request.engine_id).RunTask(task)
-            except Conflict:  # any other failure leaves it open whether the task runs: asked again, it is known
-                del engine.entry.tasks[name]
+            if name not in self._tasks:
+                engine.entry.tasks[name] = TaskEntry(request.location)
                 self._ledger.save(engine.entry)
+            try:  # also when it is known: what the ledger has may not have reached the engine, which takes it once
+                await self._stub(request.engine_id).RunTask(task)
+            except Conflict:  # any other failure leaves it open whether the task runs
+                if name not in self._tasks:
+                    del engine.entry.tasks[name]
+                    self._ledger.save(engine.entry)
                 raise
-            self._remember_task(engine, name, engine.entry.tasks[name])
+            if name not in self._tasks:
+                self._remember_task(engine, name, engine.entry.tasks[name])
 
     async def cancel_task(self, request: pb.CancelTaskRequest) -> None:
         """Ask the task to stop; one that has not come yet is not taken any more. Harmless when it has ended."""

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JNetworkError
+
 from commons.process.errors import Unavailable
 from protocol import codes
 from services.engineconn.engine import (
@@ -40,6 +42,8 @@ from services.engineconn.flink.tail import tail
 logging.getLogger("py4j").setLevel(logging.CRITICAL)
 
 START_SECONDS = 120.0
+LOOK_SECONDS = 2.0
+SILENT_SECONDS = 20.0
 POLL_SECONDS = 0.2
 QUEUED_EVENTS = 16
 _LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ([A-Z]+) (.*)$")
@@ -58,6 +62,7 @@ class Flink:
         self._jvm: Jvm | None = None
         self._rest: Rest | None = None
         self._script: Script | None = None
+        self._death: asyncio.Task[str] | None = None
         self._cancelled: set[tuple[int, int]] = set()
         self._thread = ThreadPoolExecutor(1, "flink")
 
@@ -80,6 +85,8 @@ class Flink:
             folders = [spec.workspace, workdir, *self._reach.folders]
             await self._blocking(lambda: self._connect(port, token, configuration, folders))
             await asyncio.wait_for(self._slots(), START_SECONDS)
+            assert self._process is not None
+            self._death = asyncio.create_task(self._watch(self._process, self._rest))
         except (TimeoutError, OSError) as error:
             last = _last_line(workdir / launch.ERROR_FILE)
             await self.close()
@@ -123,7 +130,7 @@ class Flink:
         tails = self._tails(events, stop)
         try:
             ended = await self._blocking(script.run)
-        except Unanswered:
+        except (Unanswered, Py4JNetworkError):
             ended = TaskEnded(Outcome.FAILED, codes.ENGINE_LOST, f"the engine died: {await self.died()}")
         finally:
             progress.cancel()
@@ -145,11 +152,29 @@ class Flink:
             await asyncio.sleep(POLL_SECONDS)
 
     async def died(self) -> str:
-        assert self._process is not None
-        code = await self._process.wait()
-        return f"Flink's JVM ended with code {code}: {_last_line(self._workdir / launch.ERROR_FILE)}".rstrip(": ")
+        assert self._death is not None
+        return await asyncio.shield(self._death)
+
+    async def _watch(self, process: asyncio.subprocess.Process, rest: Rest) -> str:
+        """Why the JVM is gone; one that does not answer for long is ended."""
+        exiting = asyncio.create_task(process.wait())
+        heard = time.monotonic()
+        try:
+            while not exiting.done():
+                await asyncio.wait({exiting}, timeout=LOOK_SECONDS)
+                if await rest.answers():
+                    heard = time.monotonic()
+                elif not exiting.done() and time.monotonic() - heard > SILENT_SECONDS:
+                    process.kill()
+                    return f"Flink's JVM did not answer for {SILENT_SECONDS:g} s and was ended"
+        finally:
+            exiting.cancel()
+        why = f"Flink's JVM ended with code {process.returncode}: {_last_line(self._workdir / launch.ERROR_FILE)}"
+        return why.rstrip(": ")
 
     async def close(self) -> None:
+        if self._death is not None:
+            self._death.cancel()
         if self._rest is not None:
             await self._rest.close()
         if self._jvm is not None:

@@ -19,6 +19,15 @@ class Rest:
     def __init__(self, base_url: str) -> None:
         self._session = http.session(base_url)
 
+    async def answers(self) -> bool:
+        """Whether Flink answers at all, within a few seconds."""
+        try:
+            async with self._session.get("/config", timeout=aiohttp.ClientTimeout(total=5)) as reply:
+                await reply.read()
+        except _WRONG_TURN:
+            return False
+        return True
+
     async def slots(self) -> int:
         """Free slots; 0 while the cluster comes up."""
         overview = await self._get("/overview")

@@ -1,0 +1,88 @@
+"""An engine that dies, hangs or never comes up: its job ends soon, says why, and the next one gets a new engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import psutil
+import pytest
+from headgate import Job
+
+from tests.conftest import Service, start, stop
+from tests.faults.test_points import nothing_is_held, processes
+from tests.support.jobs import eventually, run, tables
+
+STREAM = """CREATE TABLE g (id INT) WITH ('connector'='datagen', 'rows-per-second'='5');
+CREATE TABLE b (id INT) WITH ('connector'='blackhole'); INSERT INTO b SELECT * FROM g"""
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = start(tmp_path_factory.mktemp("engines") / "home", "--stop-engines", HEADGATE_LEASE_SECONDS="2")
+    yield service
+    assert stop(service) == 0
+    assert processes(service.home) == []
+
+
+def running(service: Service) -> Job:
+    job = service.client().submit(STREAM)
+    eventually(lambda: any("INITIALIZING to RUNNING" in line for line in job.log()), "it runs", 120)
+    return job
+
+
+def process_of(service: Service, name: str) -> psutil.Process:
+    """The JVM (`java`) or the engine connection (`python`) that works in the home."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            line = " ".join(process.cmdline())
+            if str(service.home) in line and process.name().startswith(name) and "services " not in f"{line} ":
+                return process
+    raise AssertionError(f"no {name}")
+
+
+@pytest.mark.parametrize(
+    ("victim", "number", "why"),
+    [
+        ("java", signal.SIGKILL, r"the engine died: Flink's JVM ended with code -9"),
+        ("java", signal.SIGSTOP, r"the engine died: Flink's JVM did not answer for 20 s and was ended"),
+        ("python", signal.SIGKILL, r"the engine ended while the job ran: its process ended with exit code 137"),
+    ],
+)
+def test_an_engine_dies_or_hangs(engines: Service, victim: str, number: signal.Signals, why: str) -> None:
+    job = running(engines)
+    process = process_of(engines, victim)
+    family = [process, *process.children(recursive=True)]
+    os.kill(process.pid, number)
+    assert job.wait(30 if number is signal.SIGKILL else 90) == "Failed"
+    assert re.match(why, job.history()["errDesc"]), job.history()["errDesc"]
+    assert job.log()[-1].endswith("completed with a status Failed. You can view logs for the reason.")
+    eventually(lambda: not any(one.is_running() and one.status() != "zombie" for one in family), "all of it is gone")
+    assert tables(run(engines, "SELECT 1")) == [[["1"]]]
+    nothing_is_held(engines.home, engines.client())
+
+
+def test_an_idle_engine_that_dies_is_replaced(engines: Service) -> None:
+    run(engines, "SELECT 1")
+    process_of(engines, "java").kill()
+    until = time.monotonic() + 60
+    while (job := engines.client().submit("SELECT 2")).wait(120) != "Succeed":
+        assert time.monotonic() < until, job.history()["errDesc"]
+
+
+def test_an_engine_that_dies_at_birth_is_told_within_seconds(tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = tmp_path_factory.mktemp("birth") / "home"
+    modules = {
+        "HEADGATE_ENGINE_MODULES": "shell=tests.support.fake_engine",
+        "HEADGATE_ENGINE_FAKE_OPEN": "fail no luck",
+    }
+    service = start(home, "--stop-engines", **modules)
+    job = service.client().submit("rows 1", engine="shell-1")
+    assert job.wait(30) == "Failed"
+    assert job.history()["errDesc"] == "the engine did not start: the fake engine did not open: no luck"
+    nothing_is_held(home, service.client())
+    assert stop(service) == 0
