@@ -41,7 +41,10 @@ def test_a_file_beyond_the_workspace_is_refused(service: Service, script: str, m
     assert all(not rows for rows in tables(job)) and service.token not in "\n".join(job.log())
 
 
-@pytest.mark.parametrize("key", ["rest.port", "execution.target", "pipeline.jars", "$internal.pipeline.job-id", "fs.x"])
+@pytest.mark.parametrize(
+    "key",
+    ["rest.port", "execution.target", "pipeline.jars", "$internal.pipeline.job-id", "state.backend.rocksdb.localdir"],
+)
 def test_a_setting_beyond_the_job_is_refused(service: Service, key: str) -> None:
     for job in (
         run(service, f"SET '{key}' = '1'", "Failed"),
@@ -55,3 +58,15 @@ def test_a_jar_is_refused(service: Service, statement: str) -> None:
     assert (
         "jar /x.jar is not in a folder" in run(service, statement, "Failed", configuration=BATCH).history()["errDesc"]
     )
+
+
+def test_connectors_that_open_files_by_themselves_are_not_offered(service: Service) -> None:
+    options = "'connector'='python-input-format', 'python.file-path'='/etc/passwd', 'python.batch-mode'='true'"
+    job = run(service, f"CREATE TABLE f (line STRING) WITH ({options}); SELECT * FROM f", "Failed")
+    assert "Could not find any factory for identifier 'python-input-format'" in job.history()["errDesc"]
+
+
+@pytest.mark.parametrize("kind", ["TEMPORARY SYSTEM ", "TEMPORARY ", ""])
+def test_functions_in_python_are_refused(service: Service, kind: str) -> None:
+    job = run(service, f"CREATE {kind}FUNCTION f AS 'os.system' LANGUAGE PYTHON; SELECT f('x')", "Failed")
+    assert "functions in Python are not offered" in job.history()["errDesc"]

@@ -32,6 +32,13 @@ def test_the_exit_code_decides(service: Service) -> None:
     assert job.history()["errDesc"] == "The shell ended with exit code 3: why"
 
 
+def test_a_job_ends_with_its_shell(service: Service) -> None:
+    job = service.client().submit("sleep 300 & setsid sleep 299 & echo started", engine=SHELL)
+    assert job.wait(60) == "Succeed"
+    (result,) = job.results()
+    assert list(result.rows()) == [["started"]]
+
+
 def test_kill_ends_it_cancelled(service: Service) -> None:
     job = service.client().submit("echo begin; sleep 600", engine=SHELL)
     for _ in job.follow_log():

@@ -13,7 +13,8 @@ from headgate.errors import NotLoggedIn, Refused, Unreachable
 
 PREFIX = "/api/rest_j/v1"
 TICKET = "linkis_user_session_ticket_id_v1"
-TRIES = 4
+CONNECT_SECONDS = 1.5
+RESTART_SECONDS = 60.0
 # a proxy set for the world outside cannot reach this machine's own services, and must not see their tokens
 _OWN_MACHINE = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
@@ -27,6 +28,7 @@ class Http:
             headers = {"Token-Code": credentials.token, "Token-User": credentials.user}
         cookies = {TICKET: credentials.ticket} if credentials.ticket else {}
         self._credentials = credentials
+        self._answered = False
         self._client = httpx2.Client(
             base_url=credentials.url + PREFIX,
             headers=headers,
@@ -37,18 +39,24 @@ class Http:
         )
 
     def get(self, route: str, /, **query: str | int) -> dict[str, Any]:
-        for attempt in range(TRIES):
+        began, pause = time.monotonic(), 0.2
+        while True:
             try:
-                return self._open(self._client.get(route, params=query))
+                reply = self._client.get(route, params=query)
+                self._answered = True
+                return self._open(reply)
             except httpx2.TransportError as error:
-                if attempt == TRIES - 1:
+                # a service that has answered before may be starting again
+                if time.monotonic() - began > (RESTART_SECONDS if self._answered else CONNECT_SECONDS):
                     raise self._unreachable(error) from None
-                time.sleep(0.2 * 2**attempt)
-        raise AssertionError
+                time.sleep(pause)
+                pause = min(2 * pause, 2.0)
 
     def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         try:
-            return self._open(self._client.post(path, json=dict(body)))
+            reply = self._client.post(path, json=dict(body))
+            self._answered = True
+            return self._open(reply)
         except httpx2.TransportError as error:
             raise self._unreachable(error) from None
 

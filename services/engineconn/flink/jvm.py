@@ -32,7 +32,8 @@ class Jvm:
         self._gateway = _Gateway(gateway_parameters=parameters)
         self.root = self._gateway.jvm
         """Java packages by name: `jvm.root.java.lang.String`."""
-        self._loader = self._load(_compiled(self.root, folder))
+        self.loader = self._load(_compiled(self.root, folder))
+        """Of our classes and Flink's; what SQL may use is looked up in it."""
         self._sink_rows = self.new("SinkRows")
         self.cluster: Any = None
         """The MiniCluster, once it is started."""
@@ -52,7 +53,7 @@ class Jvm:
 
     def new(self, name: str) -> Any:
         """A new object of one of our own classes."""
-        return self._loader.loadClass(f"headgate.{name}").newInstance()
+        return self.loader.loadClass(f"headgate.{name}").newInstance()
 
     def rows_written(self, job_id: str) -> int | None:
         """Rows that an ended job's sinks took; None when none of them counts. Asked once for each job.
@@ -74,7 +75,11 @@ class Jvm:
         urls = self.array(self.root.java.net.URL, 1)
         urls[0] = self.root.java.io.File(str(jar)).toURI().toURL()
         thread = self.root.java.lang.Thread.currentThread()
-        loader = self.root.java.net.URLClassLoader.newInstance(urls, thread.getContextClassLoader())
+        parent = thread.getContextClassLoader()
+        first = self.root.java.net.URLClassLoader.newInstance(urls, parent)
+        arguments = self.array(self.root.java.lang.Object, 2)
+        arguments[0], arguments[1] = urls, parent
+        loader = first.loadClass("headgate.Offered").getConstructors()[0].newInstance(arguments)
         thread.setContextClassLoader(loader)
         return loader
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 _LEAVES_THE_JOB = (
-    "$internal.", "blob.", "classloader.", "cluster.", "env.", "execution.target", "fs.", "high-availability",
-    "io.tmp.dirs", "jobmanager.", "kubernetes.", "metrics.", "pipeline.classpaths", "pipeline.jars", "plugin.",
-    "python.", "rest.", "s3.", "security.", "table.catalog-store.", "taskmanager.", "web.", "yarn.",
+    "$internal.", "blob.", "classloader.", "cluster.", "env.", "execution.checkpointing.local-backup.",
+    "execution.target", "fs.", "high-availability", "io.tmp.dirs", "jobmanager.", "kubernetes.", "metrics.",
+    "pipeline.classpaths", "pipeline.jars", "plugin.", "process.", "python.", "rest.", "s3.", "security.",
+    "state.backend.forst.local-dir", "state.backend.local-recovery", "state.backend.rocksdb.localdir",
+    "state.backend.rocksdb.log.dir", "table.catalog-store.", "table.resources.", "taskmanager.", "web.", "yarn.",
 )  # fmt: skip
-"""Settings of the cluster, of class paths and of other machines; a name ending in a dot stands for all under it."""
+"""Settings of the cluster, of class paths, of folders and of other machines; one ending in a dot stands for a group."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ class Session:
         """Run a statement that changes the session, and remember it. Raises SqlError."""
         for uri in _jars(parsed):
             _refuse(self._reach.jar(uri))
+        _refuse(_language(parsed))
         jar = f"jar {parsed.operation.getPath()}" if parsed.name in ("AddJarOperation", "RemoveJarOperation") else ""
         if parsed.name == "RemoveJarOperation":  # a TableEnvironment cannot, so it is made anew without the jar
             self._history = [(what, again) for what, again in self._history if what != jar]
@@ -217,7 +218,12 @@ class Session:
         configuration = flink.configuration.Configuration()
         for key, value in self._settings.items():
             configuration.setString(key, value)
-        settings = flink.table.api.EnvironmentSettings.newInstance().withConfiguration(configuration).build()
+        settings = (
+            flink.table.api.EnvironmentSettings.newInstance()
+            .withConfiguration(configuration)
+            .withClassLoader(self.jvm.loader)
+            .build()
+        )
         return self.call(lambda: flink.table.api.TableEnvironment.create(settings))
 
     def _meaning(self, operation: Any, name: str) -> Meaning:
@@ -243,6 +249,15 @@ class Session:
 def _refuse(why: str | None) -> None:
     if why is not None:
         raise SqlError(why, "")
+
+
+def _language(parsed: Parsed) -> str | None:
+    """Why the function that a statement defines is refused, or None."""
+    if not parsed.name.endswith("FunctionOperation") or "Drop" in parsed.name:
+        return None
+    if str(parsed.operation.getCatalogFunction().getFunctionLanguage()) != "PYTHON":
+        return None
+    return "functions in Python are not offered: they would run as the service's own user"
 
 
 def _jars(parsed: Parsed) -> list[str]:

@@ -47,6 +47,7 @@ class Shell:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
+        self._heard = 0
         self._starting = asyncio.Lock()  # a process that is only now coming to be is killed as well
         self._exit_code: int | None = None
         self._running: tuple[int, int] | None = None
@@ -94,10 +95,12 @@ class Shell:
                 asyncio.create_task(_read(process.stdout, "INFO", lines)),
                 asyncio.create_task(_read(process.stderr, "WARN", lines)),
             ]
+        leaving = asyncio.create_task(self._end_with(process))
         try:
             open_streams = len(self._readers)
             while open_streams:
                 first = await lines.get()
+                self._heard += 1
                 batch = [first]
                 while not lines.empty() and len(batch) < ROWS_AT_ONCE:
                     batch.append(lines.get_nowait())
@@ -110,11 +113,23 @@ class Shell:
                     yield Rows(pa.record_batch([pa.array(out, pa.string())], schema=SCHEMA))
             await _exited(process)
         finally:
-            for reader in self._readers:
-                reader.cancel()
+            for helper in (leaving, *self._readers):
+                helper.cancel()
             _kill_group(process)
             self._process, self._exit_code = None, process.returncode
             script.unlink(missing_ok=True)
+
+    async def _end_with(self, process: asyncio.subprocess.Process) -> None:
+        """The task ends with its shell: who still holds the pipes in the background ends too, or is not heard."""
+        await _exited(process)
+        await asyncio.wait(self._readers, timeout=DRAIN_SECONDS)
+        _kill_group(process)
+        while any(not reader.done() for reader in self._readers):
+            heard = self._heard
+            await asyncio.wait(self._readers, timeout=DRAIN_SECONDS)
+            if heard == self._heard:  # nothing more comes: a process that left the group holds the pipes
+                for reader in self._readers:
+                    reader.cancel()
 
     def _ended(self, task: Task, last_error: str) -> TaskEnded:
         if (task.job_id, task.attempt) in self._cancelled:
