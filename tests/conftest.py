@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from headgate import Client
 
+# a shell starts jobs in the background with SIGINT ignored, and what is started here would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -306,7 +306,8 @@ class Engines:
             with contextlib.suppress(HeadgateError):
                 await self._stub(entry.engine_id).Close(engineconn_pb2.CloseRequest(), timeout=CLOSE_SECONDS)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.exited(identity), CLOSE_SECONDS)
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await process.exited(identity)
         await process.end(identity, TERM_SECONDS)
         if engine.life is not None:
             await engine.life

@@ -71,13 +71,15 @@ async def end(identity: Identity, grace_seconds: float) -> None:
     family = _descendants(identity.pid)
     _signal_group(identity.pid, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(exited(identity), grace_seconds)
+        async with asyncio.timeout(grace_seconds):
+            await exited(identity)
     _signal_group(identity.pid, signal.SIGKILL)
     for child in family:
         with contextlib.suppress(psutil.Error):  # psutil compares the start time before it signals
             child.kill()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(exited(identity), 5.0)
+        async with asyncio.timeout(5.0):
+            await exited(identity)
 
 
 def sweep(mark: tuple[str, str], identity: Identity | None = None) -> None:

@@ -49,4 +49,5 @@ async def report_for_ever(engines: Engines, manager: Manager, address: str, ever
     while True:
         reported = await survive("reporting this node", report)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(engines.changed.wait(), every_seconds if reported else 1.0)
+            async with asyncio.timeout(every_seconds if reported else 1.0):
+                await engines.changed.wait()

@@ -19,6 +19,7 @@ from protocol.manager.client import Stub as Manager
 from services.entrance import credentials
 from services.entrance.api import app as rest
 from services.entrance.dispatch import Parts
+from services.entrance.engines import Engines
 from services.entrance.grants import Grants
 from services.entrance.instance import Instance
 from services.entrance.intake import Intake
@@ -27,6 +28,7 @@ from services.entrance.logs import Logs
 from services.entrance.rpc import EntranceServicer
 from services.entrance.serving import Serving
 from services.entrance.users import Users
+from services.entrance.workspace import Workspaces
 
 
 class Entrance:
@@ -50,9 +52,11 @@ class Entrance:
         self._grants = Grants(manager, name)
         parts = Parts(jobhistory, manager, ecm_of, self._grants, storage)
         self._instance = Instance(name, jobhistory, parts, settings.lease_seconds / 5)
+        engines = Engines(manager, settings.tenant_running_jobs)
         self._users = Users(db, clock, settings.session_seconds)
         jobs = Jobs(jobhistory, Intake(settings), self._instance, Logs(jobhistory, storage, ecm_of), storage, clock)
-        self._app = rest.build(jobs, self._users, storage, lambda: self._ready)
+        workspaces = Workspaces(settings.home_folder / "workspace")
+        self._app = rest.build(jobs, self._users, engines, storage, workspaces, lambda: self._ready)
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
         self._reading: asyncio.Task[None] | None = None

@@ -52,7 +52,8 @@ class Grants:
             changed = self._changed[job]
             changed.clear()
             try:
-                await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await changed.wait()
             except TimeoutError:
                 with contextlib.suppress(HeadgateError):
                     await self.ask(request)

@@ -71,6 +71,19 @@ class Jobs:
     async def query(self, wanted: pb.JobHistoryQuery) -> pb.JobHistoryPage:
         return await self._jobhistory.QueryJobHistory(wanted)
 
+    async def count(self, wanted: pb.JobHistoryQuery) -> dict[str, int]:
+        """How many jobs a query finds, by status."""
+        return dict((await self._jobhistory.CountJobs(wanted)).by_status)
+
+    async def held_here(self) -> int:
+        """How many unended jobs this instance holds."""
+        return sum((await self.count(pb.JobHistoryQuery(owner=self._instance.name))).values())
+
+    async def observe(self, job: pb.Job, observe_info: str) -> None:
+        """Keep with the job whom to notify of it; an empty text removes that."""
+        request = pb.SetObserveInfoRequest(job_id=job.job_id, observe_info=observe_info)
+        await self._jobhistory.SetObserveInfo(request)
+
     async def kill(self, job: pb.Job, asker: Asker) -> None:
         """Write the wish; its owner acts on it. Harmless for a job that has ended."""
         await self._jobhistory.WishCancel(pb.WishCancelRequest(job_id=job.job_id, by=asker.user))

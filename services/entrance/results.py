@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pyarrow as pa
 
-from commons.storage import Storage
+from commons.storage import Entry, Storage
 from protocol import layout, names
 from services.entrance.rendering import rendered, wire_type
-from services.entrance.wire.results import Column, Page, path_missing
+from services.entrance.wire.results import Column, Page, Row, path_missing
 
+ROWS_AT_ONCE = 1000
 _VIRTUAL = re.compile(r"^_(\d+)\.dolphin$")
 
 
@@ -25,27 +27,47 @@ class Results:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def files(self, location: str) -> list[tuple[str, int, int]]:
-        """(virtual name, bytes, modified ms) of each result set, in the order of the statements."""
+    def files(self, location: str) -> list[Entry]:
+        """Each result set as a file with its virtual name, in the order of the statements."""
         sets = sorted(int(e.name) for e in self._storage.list(location) if not e.is_file and e.name.isdigit())
         files = []
         for number in sets:
             parts = self._storage.list(f"{location}/{number}")
             size, modified = sum(part.size for part in parts), max((part.modified_ms for part in parts), default=0)
-            files.append((virtual_name(number), size, modified))
+            files.append(Entry(virtual_name(number), True, size, modified))
         return files
 
     def page(self, location: str, name: str, first_row: int, max_rows: int) -> Page:
         """Rows `first_row` (from 0) and on. Raises NotFound when there is no such result set."""
+        folder, schema = self._found(location, name)
+        return _page(schema, self._rows(folder, schema, first_row, max_rows))
+
+    def stream(self, location: str, name: str) -> tuple[Page, Iterator[Row]]:
+        """A whole result set: its columns, as a page without rows, and its rows one by one, read as they are asked for.
+
+        Raises NotFound at once when there is no such result set.
+        """
+        folder, schema = self._found(location, name)
+        rows = (
+            row
+            for batch in self._batches(folder, 0)
+            for start in range(0, batch.num_rows, ROWS_AT_ONCE)
+            for row in rendered_rows(batch.slice(start, ROWS_AT_ONCE), schema)
+        )
+        return _page(schema, []), rows
+
+    def size(self, location: str, name: str) -> tuple[int, int]:
+        """How many columns and rows a result set has. Raises NotFound when there is none."""
+        folder, schema = self._found(location, name)
+        return len(schema), sum(batch.num_rows for batch in self._batches(folder, 0))
+
+    def _found(self, location: str, name: str) -> tuple[str, pa.Schema]:
         found = _VIRTUAL.match(name)
         folder = f"{location}/{found[1]}" if found else ""
         schema = self._schema(folder) if found else None
         if schema is None:
             raise path_missing(f"{location}/{name}")
-        rows = self._rows(folder, schema, first_row, max_rows)
-        kind = (schema.metadata or {}).get(b"kind", b"").decode()
-        columns = [Column(field.name, wire_type(field)) for field in schema]
-        return Page(columns, rows, kind == names.TEXT_RESULT)
+        return folder, schema
 
     def _schema(self, folder: str) -> pa.Schema | None:
         try:
@@ -54,26 +76,31 @@ class Results:
         except FileNotFoundError:
             return None
 
-    def _rows(self, folder: str, schema: pa.Schema, skip: int, count: int) -> list[list[str | None]]:
-        rows: list[list[str | None]] = []
-        parts = [entry.name for entry in self._storage.list(folder) if entry.name.startswith("part-")]
-        for part in parts:
+    def _rows(self, folder: str, schema: pa.Schema, skip: int, count: int) -> list[Row]:
+        rows: list[Row] = []
+        for batch in self._batches(folder, skip):
+            rows += rendered_rows(batch.slice(0, count - len(rows)), schema)
             if len(rows) >= count:
                 break
+        return rows
+
+    def _batches(self, folder: str, skip: int) -> Iterator[pa.RecordBatch]:
+        """The batches of a result set from row `skip` on."""
+        for part in (entry.name for entry in self._storage.list(folder) if entry.name.startswith("part-")):
             with self._storage.open(f"{folder}/{part}") as file, pa.ipc.open_file(file) as reader:
                 for index in range(reader.num_record_batches):
                     batch = reader.get_batch(index)
-                    if skip >= batch.num_rows:
-                        skip -= batch.num_rows
-                        continue
-                    rows += rendered_rows(batch.slice(skip, count - len(rows)), schema)
-                    skip = 0
-                    if len(rows) >= count:
-                        break
-        return rows
+                    if skip < batch.num_rows:
+                        yield batch.slice(skip)
+                    skip = max(0, skip - batch.num_rows)
 
 
-def rendered_rows(batch: pa.RecordBatch, schema: pa.Schema) -> list[list[str | None]]:
+def _page(schema: pa.Schema, rows: list[Row]) -> Page:
+    kind = (schema.metadata or {}).get(b"kind", b"").decode()
+    return Page([Column(field.name, wire_type(field)) for field in schema], rows, kind == names.TEXT_RESULT)
+
+
+def rendered_rows(batch: pa.RecordBatch, schema: pa.Schema) -> list[Row]:
     """The batch's rows as texts."""
     columns = [rendered(column, field) for field, column in zip(schema, batch.columns, strict=True)]
     return [list(row) for row in zip(*columns, strict=True)]

@@ -51,12 +51,16 @@ class Users:
         if row is None or not ok:
             await asyncio.sleep(_FAILURE_SECONDS)
             raise Invalid(codes.LOGIN_FAILED, WRONG)
+        return Asker(name, bool(row.is_admin)), await self.new_ticket(name)
+
+    async def new_ticket(self, name: str) -> str:
+        """A ticket for a user who has shown who he is."""
         ticket = secrets.token_urlsafe(32)
         now = self._clock.now_ms()
         async with self._db.write() as tx:
             await store.delete_old_sessions(tx, to_datetime(now))
             await store.insert_session(tx, _digest(ticket), name, to_datetime(now + self.session_ms))
-        return Asker(name, bool(row.is_admin)), ticket
+        return ticket
 
     async def log_out(self, ticket: str) -> None:
         async with self._db.write() as tx:

@@ -91,6 +91,8 @@ class Jobs:
             raise Conflict(codes.NO_LONGER_YOURS, f"job {job_id} has ended or belongs to a later owner")
         now = to_datetime(self._clock.now_ms())
         values: dict[str, object] = {"status": target, "updated_time": now, **more}
+        if request.engine_id:
+            values["metrics"] = _with_engine(row, request.engine_id)
         if JOB.final(target):
             ok = target is JobStatus.SUCCEED
             values |= {
@@ -190,6 +192,11 @@ def _group_values(request: pb.SaveJobHistoryRequest) -> dict[str, object]:
     }
 
 
+def _with_engine(row: Row, engine_id: str) -> str:
+    """The job's metrics with its engine's id, as Linkis keeps it: there it is found when the live row is gone."""
+    return json.dumps({**json.loads(row.metrics or "{}"), "engineInstance": engine_id})
+
+
 def _next_attempt(row: Row) -> dict[str, object]:
     """The live row of a job that is tried again: a fresh task, on any engine."""
     return {"attempt": row.live_attempt + 1, "events_seen": 0, "engine_id": "", "node": "", "ecm_address": ""}
@@ -227,11 +234,19 @@ def _event(job_id: int, at: object, source: str, target: str, by: str, why: str)
 
 def _too_long(request: pb.SaveJobHistoryRequest) -> Invalid | None:
     """The first value that does not fit its column; both databases then refuse the same."""
-    for name, value in _group_values(request).items():
-        longest = getattr(GROUP.c[name].type, "length", None) or LONGEST_TEXT
-        if isinstance(value, str) and len(value.encode()) > longest:
-            return Invalid(codes.FIELD_INVALID, f"{name} is longer than {longest} bytes; shorten it", field=name)
+    try:
+        for name, value in _group_values(request).items():
+            check_length(name, value)
+    except Invalid as error:
+        return error
     return None
+
+
+def check_length(column: str, value: object) -> None:
+    """Raises Invalid for a text that does not fit a column of the group row."""
+    longest = getattr(GROUP.c[column].type, "length", None) or LONGEST_TEXT
+    if isinstance(value, str) and len(value.encode()) > longest:
+        raise Invalid(codes.FIELD_INVALID, f"{column} is longer than {longest} bytes; shorten it", field=column)
 
 
 def _taken(short_id: str) -> AlreadyExists:

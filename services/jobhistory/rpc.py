@@ -11,7 +11,7 @@ from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.jobhistory.v1 import jobhistory_pb2_grpc
 from services.jobhistory import details, store
 from services.jobhistory.instances import Instances
-from services.jobhistory.jobs import Jobs, find, to_job
+from services.jobhistory.jobs import Jobs, check_length, find, to_job
 
 
 class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
@@ -31,6 +31,10 @@ class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
         async with self._db.read() as tx:
             rows, total = await store.query(tx, request)
         return pb.JobHistoryPage(jobs=[to_job(row) for row in rows], total=total)
+
+    async def CountJobs(self, request: pb.JobHistoryQuery, context: Any) -> pb.JobCounts:
+        async with self._db.read() as tx:
+            return pb.JobCounts(by_status=await store.counts(tx, request))
 
     async def GetJobDetails(self, request: pb.JobDetailsRequest, context: Any) -> pb.JobDetails:
         async with self._db.read() as tx:
@@ -69,6 +73,12 @@ class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
         async with self._db.write() as tx:
             wanted = "timeout" if request.timeout else "cancel"
             return pb.WishCancelReply(ended=not await store.wish(tx, request.job_id, wanted, request.by))
+
+    async def SetObserveInfo(self, request: pb.SetObserveInfoRequest, context: Any) -> pb.SetObserveInfoReply:
+        check_length("observe_info", request.observe_info)
+        async with self._db.write() as tx:
+            await store.set_observe_info(tx, request.job_id, request.observe_info or None)
+        return pb.SetObserveInfoReply()
 
     async def RegisterInstance(self, request: pb.RegisterInstanceRequest, context: Any) -> pb.JobIds:
         async with self._db.write() as tx:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commons.process.clock import to_datetime, to_ms
@@ -48,13 +48,28 @@ async def jobs_by_short_ids(tx: AsyncConnection, short_ids: Collection[str]) -> 
 
 
 async def query(tx: AsyncConnection, wanted: pb.JobHistoryQuery) -> tuple[Sequence[Row[Any]], int]:
-    """One page of jobs, newest first, and how many there are. A page beyond the end is the last one."""
+    """One page of jobs, and how many there are. A page beyond the end is the last one."""
     where = and_(*_conditions(wanted))
     total = (await tx.execute(select(func.count()).select_from(GROUP).where(where))).scalar_one()
     size = max(1, wanted.page_size)
     page = max(1, min(wanted.page, -(-total // size)))
-    rows = await tx.execute(_jobs().where(where).order_by(GROUP.c.id.desc()).limit(size).offset((page - 1) * size))
+    newest = GROUP.c.id.desc()
+    order = [_lasted(tx).desc(), newest] if wanted.longest_first else [newest]
+    rows = await tx.execute(_jobs().where(where).order_by(*order).limit(size).offset((page - 1) * size))
     return rows.all(), total
+
+
+async def counts(tx: AsyncConnection, wanted: pb.JobHistoryQuery) -> dict[str, int]:
+    """How many jobs there are of each status."""
+    found = select(GROUP.c.status, func.count()).where(and_(*_conditions(wanted))).group_by(GROUP.c.status)
+    return {status: count for status, count in await tx.execute(found)}
+
+
+def _lasted(tx: AsyncConnection) -> ColumnElement[Any]:
+    """How long a job has taken so far, to sort by: neither database subtracts times as the other does."""
+    if tx.dialect.name == "sqlite":
+        return func.julianday(GROUP.c.updated_time) - func.julianday(GROUP.c.created_time)
+    return func.timestampdiff(text("MICROSECOND"), GROUP.c.created_time, GROUP.c.updated_time)
 
 
 def _conditions(wanted: pb.JobHistoryQuery) -> list[Any]:
@@ -77,6 +92,21 @@ def _conditions(wanted: pb.JobHistoryQuery) -> list[Any]:
         conditions.append(GROUP.c.labels.contains(f'-{wanted.creator}"', autoescape=True))
     if wanted.run_type:
         conditions.append(GROUP.c.labels.contains(f'"codeType": "{wanted.run_type}"', autoescape=True))
+    return [*conditions, *_more_conditions(wanted)]
+
+
+def _more_conditions(wanted: pb.JobHistoryQuery) -> list[Any]:
+    conditions: list[Any] = []
+    if wanted.job_ids:
+        conditions.append(GROUP.c.id.in_(list(wanted.job_ids)))
+    if wanted.from_job_id:
+        conditions.append(GROUP.c.id >= wanted.from_job_id)
+    if wanted.engine_instance:
+        conditions.append(GROUP.c.metrics.contains(f'"engineInstance": "{wanted.engine_instance}"', autoescape=True))
+    if wanted.owner:
+        conditions.append(GROUP.c.id.in_(select(LIVE.c.job_id).where(LIVE.c.instance == wanted.owner)))
+    elif wanted.unended:
+        conditions.append(GROUP.c.id.in_(select(LIVE.c.job_id)))
     return conditions
 
 
@@ -128,6 +158,10 @@ async def update_group(tx: AsyncConnection, job_id: int, sources: Collection[str
         update(GROUP).where(GROUP.c.id == job_id, GROUP.c.status.in_(list(sources))).values(**values)
     )
     return changed.rowcount == 1
+
+
+async def set_observe_info(tx: AsyncConnection, job_id: int, observe_info: str | None) -> None:
+    await tx.execute(update(GROUP).where(GROUP.c.id == job_id).values(observe_info=observe_info))
 
 
 async def wish(tx: AsyncConnection, job_id: int, wanted: str, by: str) -> bool:

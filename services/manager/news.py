@@ -22,4 +22,5 @@ class News:
         """Return when the version is above `seen`, or when the time is over."""
         if self.version == seen:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), at_most_seconds)
+                async with asyncio.timeout(at_most_seconds):
+                    await self._changed.wait()

@@ -10,6 +10,7 @@ from commons.process.errors import NotFound
 from protocol import codes
 from protocol.manager.v1 import manager_pb2 as pb
 from protocol.manager.v1 import manager_pb2_grpc
+from protocol.states.engine import EngineStatus
 from protocol.values import JobRef
 from services.manager import store
 from services.manager.news import News
@@ -68,6 +69,18 @@ class ManagerServicer(manager_pb2_grpc.ManagerServicer):
             resource=engine.resource.message(),
             job_id=engine.holder.job_id if engine.holder else 0,
             why=engine.why,
+        )
+
+    async def CountEngines(self, request: pb.EngineCountQuery, context: Any) -> pb.EngineCounts:
+        period = request.created_from_ms, request.created_to_ms
+        async with self._db.read() as tx:
+            counts = await store.engine_counts(tx, request.user, request.creator, *period)
+        ended = {wanted: counts.pop((EngineStatus.ENDED, wanted), 0) for wanted in ("stopped", "alive")}
+        return pb.EngineCounts(
+            total=sum(counts.values()) + sum(ended.values()),
+            stopped=ended["stopped"],
+            failed=ended["alive"],
+            stopping=sum(count for (_, wanted), count in counts.items() if wanted == "stopped"),
         )
 
     async def GetNodeMetrics(self, request: pb.NodeMetricsRequest, context: Any) -> pb.NodeMetrics:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commons.process.clock import to_datetime, to_ms
@@ -73,6 +73,22 @@ async def engines(tx: AsyncConnection) -> list[Engine]:
 async def engines_by_id(tx: AsyncConnection, ids: Collection[str]) -> dict[str, Engine]:
     rows = await tx.execute(select(ENGINE).where(ENGINE.c.engine_id.in_(list(ids))))
     return {row.engine_id: _engine(row) for row in rows}
+
+
+async def engine_counts(
+    tx: AsyncConnection, user: str, creator: str, from_ms: int, to_ms: int
+) -> dict[tuple[str, str], int]:
+    """How many engines there are of each (status, wanted); empty texts and zeros mean all."""
+    found = select(ENGINE.c.status, ENGINE.c.wanted, func.count()).group_by(ENGINE.c.status, ENGINE.c.wanted)
+    if user:
+        found = found.where(ENGINE.c.user == user)
+    if creator:
+        found = found.where(ENGINE.c.creator == creator)
+    if from_ms:
+        found = found.where(ENGINE.c.created_at >= to_datetime(from_ms))
+    if to_ms:
+        found = found.where(ENGINE.c.created_at <= to_datetime(to_ms))
+    return {(status, wanted): count for status, wanted, count in await tx.execute(found)}
 
 
 async def insert_engine(tx: AsyncConnection, engine: Engine) -> None:

@@ -154,3 +154,53 @@ async def test_events_are_recorded_once_and_the_end_ends_the_job(history: JobHis
     assert (ended.status, ended.progress) == ("Succeed", 1.0)
     story = await history.GetStory(pb.GetStoryRequest(job_id=job.job_id), None)
     assert [line.to for line in story.lines] == ["Inited", "Scheduled", "Running", "Succeed"]
+
+
+async def test_jobs_are_counted_by_status_and_by_who_holds_them(history: JobHistoryServicer) -> None:
+    jobs = [await history.SaveJobHistory(request(f"s{n}", user="ab"[n % 2], instance=f"h:{n}"), None) for n in range(4)]
+    await history.UpdateJobStatus(move(jobs[0], "Failed"), None)
+    await history.UpdateJobStatus(move(jobs[1], "Scheduled"), None)
+
+    async def count(**wanted: object) -> dict[str, int]:
+        return dict((await history.CountJobs(pb.JobHistoryQuery(**wanted), None)).by_status)  # type: ignore[arg-type]
+
+    assert await count() == {"Failed": 1, "Scheduled": 1, "Inited": 2}
+    assert await count(submit_user="a") == {"Failed": 1, "Inited": 1}
+    assert await count(unended=True) == {"Scheduled": 1, "Inited": 2}
+    assert await count(owner="h:0") == {} and await count(owner="h:1") == {"Scheduled": 1}
+    assert await count(from_job_id=jobs[2].job_id) == {"Inited": 2}
+    assert await count(job_ids=[jobs[0].job_id, 999]) == {"Failed": 1}
+
+
+async def test_an_engine_is_remembered_when_the_job_has_ended(history: JobHistoryServicer) -> None:
+    job, other = [await history.SaveJobHistory(request(short), None) for short in ("s1", "s2")]
+    scheduled = move(job, "Scheduled")
+    scheduled.engine_id = "e1"
+    await history.UpdateJobStatus(scheduled, None)
+    await history.UpdateJobStatus(move(job, "Failed"), None)
+    found = await history.QueryJobHistory(pb.JobHistoryQuery(engine_instance="e1"), None)
+    assert [each.job_id for each in found.jobs] == [job.job_id]
+    assert not (await history.QueryJobHistory(pb.JobHistoryQuery(engine_instance="e"), None)).jobs
+    assert json.loads(found.jobs[0].metrics) == {"engineInstance": "e1"} and other.metrics == "{}"
+
+
+async def test_the_longest_jobs_are_first(tmp_path: Path) -> None:
+    db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), TurnedClock()
+    await schema.create(db, "test")
+    history = JobHistoryServicer(db, Jobs(clock, 10), Instances(clock, 15_000), clock)
+    for name, ms in (("short", 1), ("long", 90_000), ("middle", 1500)):
+        job = await history.SaveJobHistory(request(name), None)
+        clock.ms += ms
+        await history.UpdateJobStatus(move(job, "Failed"), None)
+    page = await history.QueryJobHistory(pb.JobHistoryQuery(longest_first=True, page_size=2), None)
+    assert [job.short_id for job in page.jobs] == ["long", "middle"] and page.total == 3
+    await db.close()
+
+
+async def test_whom_to_notify_is_kept_within_its_column(history: JobHistoryServicer) -> None:
+    job = await history.SaveJobHistory(request("s1"), None)
+    for info in ('{"receiver": "alice"}', ""):
+        await history.SetObserveInfo(pb.SetObserveInfoRequest(job_id=job.job_id, observe_info=info), None)
+        assert (await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None)).observe_info == info
+    with pytest.raises(Invalid, match="observe_info is longer than 500 bytes"):
+        await history.SetObserveInfo(pb.SetObserveInfoRequest(job_id=job.job_id, observe_info="x" * 501), None)

@@ -259,3 +259,21 @@ async def test_limits_and_capacity_hold_however_many_ask_at_once(tmp_path: Path)
             turns += 1
         assert await manager.states(*(grant.job_id for grant in grants)) == ["RELEASED"] * 30
         assert turns < 30
+
+
+async def test_engines_are_counted_by_what_became_of_them(manager: Managing) -> None:
+    async def counts(**wanted: object) -> tuple[int, int, int, int]:
+        told = await manager.door.CountEngines(pb.EngineCountQuery(**wanted), None)  # type: ignore[arg-type]
+        return told.total, told.stopped, told.failed, told.stopping
+
+    await manager.ask(1)
+    await manager.ask(2, user="bob")
+    await manager.ready(1, 2)
+    assert await counts() == (2, 0, 0, 0) and await counts(user="bob") == (1, 0, 0, 0)
+    assert await counts(created_to_ms=1) == (0, 0, 0, 0) and await counts(user="bob", creator="x") == (0, 0, 0, 0)
+    await manager.give(1, spoiled=True)
+    assert await counts() == (2, 0, 0, 1)
+    (first,) = [engine.engine_id for engine in await manager.engines() if engine.tenant.user == "alice"]
+    (second,) = [engine.engine_id for engine in await manager.engines() if engine.tenant.user == "bob"]
+    await manager.report(**{first: ENDED, second: ENDED})
+    assert await counts() == (2, 1, 1, 0)

@@ -78,3 +78,26 @@ def test_nobody_gets_401_and_a_wrong_token_is_not_repeated(http: httpx2.Client, 
     )
     wrong = http.get(route, headers={"Token-Code": "made-up", "Token-User": "admin"})
     assert wrong.status_code == 401 and "made-up" not in wrong.text and "Invalid Token" in wrong.text
+
+
+def test_a_token_opens_a_session(http: httpx2.Client, service: Service) -> None:
+    headers = {"Token-Code": service.token, "Token-User": service.user}
+    reply = http.post("/user/token-login", headers=headers)
+    answer = reply.json()
+    assert (reply.status_code, answer["method"], answer["message"]) == (200, None, "login successful(登录成功)！")
+    assert answer["data"] == {"isAdmin": True, "userName": "admin"} and "HttpOnly" in reply.headers["set-cookie"]
+    assert http.get("/user/userInfo").json()["data"]["userName"] == "admin"
+    assert http.post("/user/token-login", headers={**headers, "Token-Code": "made-up"}).status_code == 401
+
+
+def test_what_consoles_ask(http: httpx2.Client, service: Service) -> None:
+    key = http.get("/user/publicKey").json()
+    assert key["message"] == "Gain success(获取成功)！"
+    assert key["data"] == {"enableSSL": False, "enableLoginEncrypt": False}
+    assert [http.get(f"/user/{route}").status_code for route in ("heartbeat", "baseinfo")] == [401, 401]
+    http.post("/user/login", json={"userName": service.user, "password": service.password})
+    alive = http.get("/user/heartbeat").json()
+    assert (alive["method"], alive["message"], alive["data"]) == (None, "Maintain heartbeat success(维系心跳成功)", {})
+    assert http.get("/user/baseinfo").json()["data"] == {
+        "resultSetExportEnable": True, "engineLogOnlyAdminEnable": False, "linkisClusterName": "",
+    }  # fmt: skip

@@ -234,3 +234,18 @@ def test_steps_without_tasks_are_left_out() -> None:
     assert progress_info(steps) == [
         {"id": "a", "succeedTasks": 1, "failedTasks": 0, "runningTasks": 2, "totalTasks": 3}
     ]  # fmt: skip
+
+
+OLD = {"executeApplicationName": "shell-1", "requestApplicationName": "app", "executionCode": "echo", "runType": "sh"}
+
+
+def test_the_older_body_says_the_same_in_other_words() -> None:
+    submit = parse_submit(OLD, "alice", "10.0.0.1")
+    assert (submit.code, submit.run_type, submit.engine, submit.creator) == ("echo", "sh", "shell-1", "app")
+    labelled = parse_submit({**OLD, "labels": {"engineType": "flink", "userCreator": None}}, "alice", "")
+    assert (labelled.engine, labelled.creator) == ("flink", "app")
+    assert parse_submit({**OLD, "runType": None, "labels": {"codeType": "sql"}}, "alice", "").run_type == "sql"
+
+
+def test_a_job_that_has_ended_still_names_its_engine() -> None:
+    assert task(job(metrics='{"engineInstance": "e1"}'))["engineInstance"] == "e1"

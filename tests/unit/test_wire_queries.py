@@ -6,7 +6,7 @@ import pytest
 
 from commons.process.errors import Invalid
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
-from services.entrance.wire.queries import history_query, number
+from services.entrance.wire.queries import history_query, ids_query, number, undone_query
 
 
 def query(all_users: bool = False, /, **texts: str) -> pb.JobHistoryQuery:
@@ -88,3 +88,25 @@ def test_what_no_query_can_hold_is_refused_by_name(name: str, value: str) -> Non
     with pytest.raises(Invalid) as caught:
         query(**{name: value})
     assert (caught.value.code, caught.value.field) == (21304, name)
+
+
+def test_what_is_shown_as_scheduled_is_found_as_scheduled() -> None:
+    assert list(query(status="Scheduled,Running").statuses) == ["Scheduled", "Running", "WaitForRetry"]
+
+
+def test_unended_jobs_are_asked_for_from_an_id_on() -> None:
+    wanted = undone_query({"startTaskID": "5", "engineType": "flink", "creator": "IDE"}, "alice", all_users=False)
+    assert wanted == pb.JobHistoryQuery(
+        submit_user="alice", unended=True, from_job_id=5, engine_type="flink", creator="IDE", page=1, page_size=20
+    )
+    with pytest.raises(Invalid, match="Invalid engineType : "):
+        undone_query({"engineType": "a b"}, "alice", all_users=False)
+
+
+def test_up_to_30_ids_are_asked_for_at_once() -> None:
+    wanted = ids_query({"taskID": "7, 5,"}, "alice", all_users=False)
+    assert (wanted.submit_user, list(wanted.job_ids)) == ("alice", [7, 5])
+    for text in ("", ",", ",".join(["1"] * 31), "1,x", "1;2"):
+        with pytest.raises(Invalid, match="taskID must") as caught:
+            ids_query({"taskID": text}, "alice", all_users=False)
+        assert (caught.value.code, caught.value.field) == (21304, "taskID")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -24,19 +27,18 @@ class Follower:
 
     def to_end(self) -> str | None:
         """The final status, or None when the user pressed Ctrl-C and the job goes on without him."""
-        while True:
-            try:
-                return self._to_end()
-            except KeyboardInterrupt:
-                if not _asked_to_kill(self._job):
-                    say(
-                        f"job {self._job.id} goes on; to follow it: headgate log -f {self._job.id}, "
-                        f"for its results: headgate results {self._job.id}, to kill it: headgate kill {self._job.id}"
-                    )
-                    return None
-                self._job.kill()
+        while (status := self._to_end()) is None:
+            if not _asked_to_kill(self._job):
+                say(
+                    f"job {self._job.id} goes on; to follow it: headgate log -f {self._job.id}, "
+                    f"for its results: headgate results {self._job.id}, to kill it: headgate kill {self._job.id}"
+                )
+                return None
+            self._job.kill()
+        return status
 
-    def _to_end(self) -> str:
+    def _to_end(self) -> str | None:
+        """The final status, or None at Ctrl-C."""
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -44,9 +46,9 @@ class Follower:
             TimeElapsedColumn(),
         )
         terminal = sys.stderr.isatty()
-        with Progress(*columns, console=err, disable=not terminal, transient=True) as bar:
+        with _ctrl_c() as pressed, Progress(*columns, console=err, disable=not terminal, transient=True) as bar:
             shown = bar.add_task(f"job {self._job.id}", total=1.0)
-            while True:
+            while not pressed:
                 status, progress = self._job.status(), self._job.progress()
                 self._show_log()
                 bar.update(shown, completed=progress.fraction, description=f"job {self._job.id} {status}")
@@ -57,6 +59,7 @@ class Follower:
                 if status in ENDED:
                     return status
                 time.sleep(POLL_SECONDS)
+        return None
 
     def _show_log(self) -> None:
         while not self._quiet and (lines := self._job.log(self._line)):
@@ -65,12 +68,32 @@ class Follower:
             self._line += len(lines)
 
 
+@contextmanager
+def _ctrl_c() -> Iterator[list[int]]:
+    """Filled when Ctrl-C is pressed, so that no line is shown half or twice; pressed again, it ends the wait too."""
+    pressed: list[int] = []
+
+    def press(number: int, frame: object) -> None:
+        pressed.append(number)
+        if len(pressed) > 1:
+            raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # a job in the background is not asked
+        signal.signal(signal.SIGINT, press)
+    try:
+        with suppress(KeyboardInterrupt):
+            yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _asked_to_kill(job: Job) -> bool:
     """Whether the user wants the job killed; without a terminal nobody can be asked, and it goes on."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    say(f"\nKill job {job.id}? [y/N] ", end="")
     try:
+        say(f"\nKill job {job.id}? [y/N] ", end="")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
     except KeyboardInterrupt:
         return False

@@ -26,13 +26,15 @@ from protocol.engineconn.v1 import engineconn_pb2 as protocol_dot_engineconn_dot
 from protocol.types.v1 import types_pb2 as protocol_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'protocol/jobhistory/v1/jobhistory.proto\x12\x16headgate.jobhistory.v1\x1a\'protocol/engineconn/v1/engineconn.proto\x1a\x1dprotocol/types/v1/types.proto\"\xa7\x02\n\x15SaveJobHistoryRequest\x12\x10\n\x08short_id\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12)\n\x06tenant\x18\x03 \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12\x14\n\x0c\x65xecute_user\x18\x04 \x01(\t\x12\x13\n\x0b\x65ngine_type\x18\x05 \x01(\t\x12\x10\n\x08run_type\x18\x06 \x01(\t\x12\x16\n\x0e\x65xecution_code\x18\x07 \x01(\t\x12\x0e\n\x06source\x18\x08 \x01(\t\x12\x0e\n\x06labels\x18\t \x01(\t\x12\x0e\n\x06params\x18\n \x01(\t\x12\x17\n\x0fresult_location\x18\x0b \x01(\t\x12\x10\n\x08log_path\x18\x0c \x01(\t\x12\x0f\n\x07request\x18\r \x01(\t\"\xdd\x03\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x10\n\x08short_id\x18\x02 \x01(\t\x12\x13\n\x0bsubmit_user\x18\x03 \x01(\t\x12\x14\n\x0c\x65xecute_user\x18\x04 \x01(\t\x12\x0f\n\x07\x63reator\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x01(\t\x12\x0e\n\x06params\x18\x08 \x01(\t\x12\x10\n\x08progress\x18\t \x01(\x01\x12\x0e\n\x06status\x18\n \x01(\t\x12\x10\n\x08log_path\x18\x0b \x01(\t\x12\x12\n\nerror_code\x18\x0c \x01(\x05\x12\x12\n\nerror_desc\x18\r \x01(\t\x12\x15\n\rcreated_at_ms\x18\x0e \x01(\x03\x12\x15\n\rupdated_at_ms\x18\x0f \x01(\x03\x12\x10\n\x08instance\x18\x10 \x01(\t\x12\x0f\n\x07metrics\x18\x11 \x01(\t\x12\x13\n\x0b\x65ngine_type\x18\x12 \x01(\t\x12\x10\n\x08run_type\x18\x13 \x01(\t\x12\x16\n\x0e\x65xecution_code\x18\x14 \x01(\t\x12\x17\n\x0fresult_location\x18\x15 \x01(\t\x12\x14\n\x0cobserve_info\x18\x16 \x01(\t\x12-\n\x04live\x18\x17 \x01(\x0b\x32\x1f.headgate.jobhistory.v1.LiveJob\"\xd9\x02\n\x07LiveJob\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x10\n\x08short_id\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x0e\n\x06wanted\x18\x06 \x01(\t\x12\x0f\n\x07request\x18\x07 \x01(\t\x12\x13\n\x0b\x65vents_seen\x18\x08 \x01(\x03\x12\x11\n\tengine_id\x18\t \x01(\t\x12\x0c\n\x04node\x18\n \x01(\t\x12\x13\n\x0b\x65\x63m_address\x18\x0b \x01(\t\x12)\n\x06tenant\x18\x0c \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12\x0e\n\x06status\x18\r \x01(\t\x12\x10\n\x08log_path\x18\x0e \x01(\t\x12\x17\n\x0fresult_location\x18\x0f \x01(\t\x12\x11\n\twanted_by\x18\x10 \x01(\t\x12\x15\n\rcreated_at_ms\x18\x11 \x01(\x03\"\x19\n\x06JobIds\x12\x0f\n\x07job_ids\x18\x01 \x03(\x03\"=\n\x0e\x46indJobRequest\x12\x10\n\x06job_id\x18\x01 \x01(\x03H\x00\x12\x12\n\x08short_id\x18\x02 \x01(\tH\x00\x42\x05\n\x03key\"\xe3\x01\n\x0fJobHistoryQuery\x12\x13\n\x0bsubmit_user\x18\x01 \x01(\t\x12\x17\n\x0f\x63reated_from_ms\x18\x02 \x01(\x03\x12\x15\n\rcreated_to_ms\x18\x03 \x01(\x03\x12\x10\n\x08statuses\x18\x04 \x03(\t\x12\x0e\n\x06job_id\x18\x05 \x01(\x03\x12\x13\n\x0b\x65ngine_type\x18\x06 \x01(\t\x12\x0f\n\x07\x63reator\x18\x07 \x01(\t\x12\x10\n\x08instance\x18\x08 \x01(\t\x12\x10\n\x08run_type\x18\t \x01(\t\x12\x0c\n\x04page\x18\n \x01(\x05\x12\x11\n\tpage_size\x18\x0b \x01(\x05\"J\n\x0eJobHistoryPage\x12)\n\x04jobs\x18\x01 \x03(\x0b\x32\x1b.headgate.jobhistory.v1.Job\x12\r\n\x05total\x18\x02 \x01(\x03\"#\n\x11JobDetailsRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\"=\n\nJobDetails\x12/\n\x07\x64\x65tails\x18\x01 \x03(\x0b\x32\x1e.headgate.jobhistory.v1.Detail\"\xd9\x01\n\x06\x44\x65tail\x12\x11\n\tdetail_id\x18\x01 \x01(\x03\x12\x0e\n\x06job_id\x18\x02 \x01(\x03\x12\x11\n\tstatement\x18\x03 \x01(\x05\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x19\n\x11\x65xecution_content\x18\x05 \x01(\t\x12\x17\n\x0fresult_location\x18\x06 \x01(\t\x12\x13\n\x0bresult_sets\x18\x07 \x01(\x05\x12\x15\n\rcreated_at_ms\x18\x08 \x01(\x03\x12\x15\n\rupdated_at_ms\x18\t \x01(\x03\x12\x12\n\ngroup_info\x18\n \x01(\t\"\xba\x01\n\x16UpdateJobStatusRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\n\n\x02to\x18\x03 \x01(\t\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\n\n\x02\x62y\x18\x05 \x01(\t\x12\x12\n\nerror_code\x18\x06 \x01(\x05\x12\x12\n\nerror_desc\x18\x07 \x01(\t\x12\x11\n\tengine_id\x18\x08 \x01(\t\x12\x0c\n\x04node\x18\t \x01(\t\x12\x13\n\x0b\x65\x63m_address\x18\n \x01(\t\"\x16\n\x14UpdateJobStatusReply\"I\n\x0f\x41\x64\x64StoryRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t\"\x0f\n\rAddStoryReply\"!\n\x0fGetStoryRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\"9\n\x05Story\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32!.headgate.jobhistory.v1.StoryLine\"M\n\tStoryLine\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x03\x12\x0c\n\x04\x66rom\x18\x02 \x01(\t\x12\n\n\x02to\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\"\x8e\x01\n\rRecordRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\r\n\x05up_to\x18\x04 \x01(\x03\x12\x31\n\x06\x65vents\x18\x05 \x03(\x0b\x32!.headgate.engineconn.v1.TaskEvent\x12\r\n\x05retry\x18\x06 \x01(\x08\"\r\n\x0bRecordReply\"@\n\x11WishCancelRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12\x0f\n\x07timeout\x18\x03 \x01(\x08\" \n\x0fWishCancelReply\x12\r\n\x05\x65nded\x18\x01 \x01(\x08\"@\n\x17RegisterInstanceRequest\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\t\"=\n\x14RenewInstanceRequest\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\t\"6\n\x12RenewInstanceReply\x12\x11\n\tcancelled\x18\x01 \x03(\x03\x12\r\n\x05taken\x18\x02 \x03(\x03\"$\n\x11WhichEndedRequest\x12\x0f\n\x07job_ids\x18\x01 \x03(\x03\"\"\n\x0fWhichEndedReply\x12\x0f\n\x07job_ids\x18\x01 \x03(\x03\x32\x89\t\n\nJobHistory\x12\\\n\x0eSaveJobHistory\x12-.headgate.jobhistory.v1.SaveJobHistoryRequest\x1a\x1b.headgate.jobhistory.v1.Job\x12\x62\n\x0fQueryJobHistory\x12\'.headgate.jobhistory.v1.JobHistoryQuery\x1a&.headgate.jobhistory.v1.JobHistoryPage\x12^\n\rGetJobDetails\x12).headgate.jobhistory.v1.JobDetailsRequest\x1a\".headgate.jobhistory.v1.JobDetails\x12o\n\x0fUpdateJobStatus\x12..headgate.jobhistory.v1.UpdateJobStatusRequest\x1a,.headgate.jobhistory.v1.UpdateJobStatusReply\x12N\n\x07\x46indJob\x12&.headgate.jobhistory.v1.FindJobRequest\x1a\x1b.headgate.jobhistory.v1.Job\x12Z\n\x08\x41\x64\x64Story\x12\'.headgate.jobhistory.v1.AddStoryRequest\x1a%.headgate.jobhistory.v1.AddStoryReply\x12R\n\x08GetStory\x12\'.headgate.jobhistory.v1.GetStoryRequest\x1a\x1d.headgate.jobhistory.v1.Story\x12T\n\x06Record\x12%.headgate.jobhistory.v1.RecordRequest\x1a#.headgate.jobhistory.v1.RecordReply\x12`\n\nWishCancel\x12).headgate.jobhistory.v1.WishCancelRequest\x1a\'.headgate.jobhistory.v1.WishCancelReply\x12\x63\n\x10RegisterInstance\x12/.headgate.jobhistory.v1.RegisterInstanceRequest\x1a\x1e.headgate.jobhistory.v1.JobIds\x12i\n\rRenewInstance\x12,.headgate.jobhistory.v1.RenewInstanceRequest\x1a*.headgate.jobhistory.v1.RenewInstanceReply\x12`\n\nWhichEnded\x12).headgate.jobhistory.v1.WhichEndedRequest\x1a\'.headgate.jobhistory.v1.WhichEndedReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'protocol/jobhistory/v1/jobhistory.proto\x12\x16headgate.jobhistory.v1\x1a\'protocol/engineconn/v1/engineconn.proto\x1a\x1dprotocol/types/v1/types.proto\"\xa7\x02\n\x15SaveJobHistoryRequest\x12\x10\n\x08short_id\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12)\n\x06tenant\x18\x03 \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12\x14\n\x0c\x65xecute_user\x18\x04 \x01(\t\x12\x13\n\x0b\x65ngine_type\x18\x05 \x01(\t\x12\x10\n\x08run_type\x18\x06 \x01(\t\x12\x16\n\x0e\x65xecution_code\x18\x07 \x01(\t\x12\x0e\n\x06source\x18\x08 \x01(\t\x12\x0e\n\x06labels\x18\t \x01(\t\x12\x0e\n\x06params\x18\n \x01(\t\x12\x17\n\x0fresult_location\x18\x0b \x01(\t\x12\x10\n\x08log_path\x18\x0c \x01(\t\x12\x0f\n\x07request\x18\r \x01(\t\"\xdd\x03\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x10\n\x08short_id\x18\x02 \x01(\t\x12\x13\n\x0bsubmit_user\x18\x03 \x01(\t\x12\x14\n\x0c\x65xecute_user\x18\x04 \x01(\t\x12\x0f\n\x07\x63reator\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x01(\t\x12\x0e\n\x06params\x18\x08 \x01(\t\x12\x10\n\x08progress\x18\t \x01(\x01\x12\x0e\n\x06status\x18\n \x01(\t\x12\x10\n\x08log_path\x18\x0b \x01(\t\x12\x12\n\nerror_code\x18\x0c \x01(\x05\x12\x12\n\nerror_desc\x18\r \x01(\t\x12\x15\n\rcreated_at_ms\x18\x0e \x01(\x03\x12\x15\n\rupdated_at_ms\x18\x0f \x01(\x03\x12\x10\n\x08instance\x18\x10 \x01(\t\x12\x0f\n\x07metrics\x18\x11 \x01(\t\x12\x13\n\x0b\x65ngine_type\x18\x12 \x01(\t\x12\x10\n\x08run_type\x18\x13 \x01(\t\x12\x16\n\x0e\x65xecution_code\x18\x14 \x01(\t\x12\x17\n\x0fresult_location\x18\x15 \x01(\t\x12\x14\n\x0cobserve_info\x18\x16 \x01(\t\x12-\n\x04live\x18\x17 \x01(\x0b\x32\x1f.headgate.jobhistory.v1.LiveJob\"\xd9\x02\n\x07LiveJob\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x10\n\x08short_id\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x0e\n\x06wanted\x18\x06 \x01(\t\x12\x0f\n\x07request\x18\x07 \x01(\t\x12\x13\n\x0b\x65vents_seen\x18\x08 \x01(\x03\x12\x11\n\tengine_id\x18\t \x01(\t\x12\x0c\n\x04node\x18\n \x01(\t\x12\x13\n\x0b\x65\x63m_address\x18\x0b \x01(\t\x12)\n\x06tenant\x18\x0c \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12\x0e\n\x06status\x18\r \x01(\t\x12\x10\n\x08log_path\x18\x0e \x01(\t\x12\x17\n\x0fresult_location\x18\x0f \x01(\t\x12\x11\n\twanted_by\x18\x10 \x01(\t\x12\x15\n\rcreated_at_ms\x18\x11 \x01(\x03\"\x19\n\x06JobIds\x12\x0f\n\x07job_ids\x18\x01 \x03(\x03\"=\n\x0e\x46indJobRequest\x12\x10\n\x06job_id\x18\x01 \x01(\x03H\x00\x12\x12\n\x08short_id\x18\x02 \x01(\tH\x00\x42\x05\n\x03key\"\xd9\x02\n\x0fJobHistoryQuery\x12\x13\n\x0bsubmit_user\x18\x01 \x01(\t\x12\x17\n\x0f\x63reated_from_ms\x18\x02 \x01(\x03\x12\x15\n\rcreated_to_ms\x18\x03 \x01(\x03\x12\x10\n\x08statuses\x18\x04 \x03(\t\x12\x0e\n\x06job_id\x18\x05 \x01(\x03\x12\x13\n\x0b\x65ngine_type\x18\x06 \x01(\t\x12\x0f\n\x07\x63reator\x18\x07 \x01(\t\x12\x10\n\x08instance\x18\x08 \x01(\t\x12\x10\n\x08run_type\x18\t \x01(\t\x12\x0c\n\x04page\x18\n \x01(\x05\x12\x11\n\tpage_size\x18\x0b \x01(\x05\x12\x17\n\x0f\x65ngine_instance\x18\x0c \x01(\t\x12\x0f\n\x07unended\x18\r \x01(\x08\x12\r\n\x05owner\x18\x0e \x01(\t\x12\x13\n\x0b\x66rom_job_id\x18\x0f \x01(\x03\x12\x0f\n\x07job_ids\x18\x10 \x03(\x03\x12\x15\n\rlongest_first\x18\x11 \x01(\x08\"\x80\x01\n\tJobCounts\x12\x42\n\tby_status\x18\x01 \x03(\x0b\x32/.headgate.jobhistory.v1.JobCounts.ByStatusEntry\x1a/\n\rByStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"=\n\x15SetObserveInfoRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x14\n\x0cobserve_info\x18\x02 \x01(\t\"\x15\n\x13SetObserveInfoReply\"J\n\x0eJobHistoryPage\x12)\n\x04jobs\x18\x01 \x03(\x0b\x32\x1b.headgate.jobhistory.v1.Job\x12\r\n\x05total\x18\x02 \x01(\x03\"#\n\x11JobDetailsRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\"=\n\nJobDetails\x12/\n\x07\x64\x65tails\x18\x01 \x03(\x0b\x32\x1e.headgate.jobhistory.v1.Detail\"\xd9\x01\n\x06\x44\x65tail\x12\x11\n\tdetail_id\x18\x01 \x01(\x03\x12\x0e\n\x06job_id\x18\x02 \x01(\x03\x12\x11\n\tstatement\x18\x03 \x01(\x05\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x19\n\x11\x65xecution_content\x18\x05 \x01(\t\x12\x17\n\x0fresult_location\x18\x06 \x01(\t\x12\x13\n\x0bresult_sets\x18\x07 \x01(\x05\x12\x15\n\rcreated_at_ms\x18\x08 \x01(\x03\x12\x15\n\rupdated_at_ms\x18\t \x01(\x03\x12\x12\n\ngroup_info\x18\n \x01(\t\"\xba\x01\n\x16UpdateJobStatusRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\n\n\x02to\x18\x03 \x01(\t\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\n\n\x02\x62y\x18\x05 \x01(\t\x12\x12\n\nerror_code\x18\x06 \x01(\x05\x12\x12\n\nerror_desc\x18\x07 \x01(\t\x12\x11\n\tengine_id\x18\x08 \x01(\t\x12\x0c\n\x04node\x18\t \x01(\t\x12\x13\n\x0b\x65\x63m_address\x18\n \x01(\t\"\x16\n\x14UpdateJobStatusReply\"I\n\x0f\x41\x64\x64StoryRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t\"\x0f\n\rAddStoryReply\"!\n\x0fGetStoryRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\"9\n\x05Story\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32!.headgate.jobhistory.v1.StoryLine\"M\n\tStoryLine\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x03\x12\x0c\n\x04\x66rom\x18\x02 \x01(\t\x12\n\n\x02to\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\"\x8e\x01\n\rRecordRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\r\n\x05up_to\x18\x04 \x01(\x03\x12\x31\n\x06\x65vents\x18\x05 \x03(\x0b\x32!.headgate.engineconn.v1.TaskEvent\x12\r\n\x05retry\x18\x06 \x01(\x08\"\r\n\x0bRecordReply\"@\n\x11WishCancelRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12\x0f\n\x07timeout\x18\x03 \x01(\x08\" \n\x0fWishCancelReply\x12\r\n\x05\x65nded\x18\x01 \x01(\x08\"@\n\x17RegisterInstanceRequest\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\t\"=\n\x14RenewInstanceRequest\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\t\"6\n\x12RenewInstanceReply\x12\x11\n\tcancelled\x18\x01 \x03(\x03\x12\r\n\x05taken\x18\x02 \x03(\x03\"$\n\x11WhichEndedRequest\x12\x0f\n\x07job_ids\x18\x01 \x03(\x03\"\"\n\x0fWhichEndedReply\x12\x0f\n\x07job_ids\x18\x01 \x03(\x03\x32\xd0\n\n\nJobHistory\x12\\\n\x0eSaveJobHistory\x12-.headgate.jobhistory.v1.SaveJobHistoryRequest\x1a\x1b.headgate.jobhistory.v1.Job\x12\x62\n\x0fQueryJobHistory\x12\'.headgate.jobhistory.v1.JobHistoryQuery\x1a&.headgate.jobhistory.v1.JobHistoryPage\x12W\n\tCountJobs\x12\'.headgate.jobhistory.v1.JobHistoryQuery\x1a!.headgate.jobhistory.v1.JobCounts\x12^\n\rGetJobDetails\x12).headgate.jobhistory.v1.JobDetailsRequest\x1a\".headgate.jobhistory.v1.JobDetails\x12o\n\x0fUpdateJobStatus\x12..headgate.jobhistory.v1.UpdateJobStatusRequest\x1a,.headgate.jobhistory.v1.UpdateJobStatusReply\x12N\n\x07\x46indJob\x12&.headgate.jobhistory.v1.FindJobRequest\x1a\x1b.headgate.jobhistory.v1.Job\x12Z\n\x08\x41\x64\x64Story\x12\'.headgate.jobhistory.v1.AddStoryRequest\x1a%.headgate.jobhistory.v1.AddStoryReply\x12R\n\x08GetStory\x12\'.headgate.jobhistory.v1.GetStoryRequest\x1a\x1d.headgate.jobhistory.v1.Story\x12T\n\x06Record\x12%.headgate.jobhistory.v1.RecordRequest\x1a#.headgate.jobhistory.v1.RecordReply\x12`\n\nWishCancel\x12).headgate.jobhistory.v1.WishCancelRequest\x1a\'.headgate.jobhistory.v1.WishCancelReply\x12\x63\n\x10RegisterInstance\x12/.headgate.jobhistory.v1.RegisterInstanceRequest\x1a\x1e.headgate.jobhistory.v1.JobIds\x12i\n\rRenewInstance\x12,.headgate.jobhistory.v1.RenewInstanceRequest\x1a*.headgate.jobhistory.v1.RenewInstanceReply\x12l\n\x0eSetObserveInfo\x12-.headgate.jobhistory.v1.SetObserveInfoRequest\x1a+.headgate.jobhistory.v1.SetObserveInfoReply\x12`\n\nWhichEnded\x12).headgate.jobhistory.v1.WhichEndedRequest\x1a\'.headgate.jobhistory.v1.WhichEndedReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protocol.jobhistory.v1.jobhistory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_JOBCOUNTS_BYSTATUSENTRY']._loaded_options = None
+  _globals['_JOBCOUNTS_BYSTATUSENTRY']._serialized_options = b'8\001'
   _globals['_SAVEJOBHISTORYREQUEST']._serialized_start=140
   _globals['_SAVEJOBHISTORYREQUEST']._serialized_end=435
   _globals['_JOB']._serialized_start=438
@@ -44,47 +46,55 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDJOBREQUEST']._serialized_start=1292
   _globals['_FINDJOBREQUEST']._serialized_end=1353
   _globals['_JOBHISTORYQUERY']._serialized_start=1356
-  _globals['_JOBHISTORYQUERY']._serialized_end=1583
-  _globals['_JOBHISTORYPAGE']._serialized_start=1585
-  _globals['_JOBHISTORYPAGE']._serialized_end=1659
-  _globals['_JOBDETAILSREQUEST']._serialized_start=1661
-  _globals['_JOBDETAILSREQUEST']._serialized_end=1696
-  _globals['_JOBDETAILS']._serialized_start=1698
-  _globals['_JOBDETAILS']._serialized_end=1759
-  _globals['_DETAIL']._serialized_start=1762
-  _globals['_DETAIL']._serialized_end=1979
-  _globals['_UPDATEJOBSTATUSREQUEST']._serialized_start=1982
-  _globals['_UPDATEJOBSTATUSREQUEST']._serialized_end=2168
-  _globals['_UPDATEJOBSTATUSREPLY']._serialized_start=2170
-  _globals['_UPDATEJOBSTATUSREPLY']._serialized_end=2192
-  _globals['_ADDSTORYREQUEST']._serialized_start=2194
-  _globals['_ADDSTORYREQUEST']._serialized_end=2267
-  _globals['_ADDSTORYREPLY']._serialized_start=2269
-  _globals['_ADDSTORYREPLY']._serialized_end=2284
-  _globals['_GETSTORYREQUEST']._serialized_start=2286
-  _globals['_GETSTORYREQUEST']._serialized_end=2319
-  _globals['_STORY']._serialized_start=2321
-  _globals['_STORY']._serialized_end=2378
-  _globals['_STORYLINE']._serialized_start=2380
-  _globals['_STORYLINE']._serialized_end=2457
-  _globals['_RECORDREQUEST']._serialized_start=2460
-  _globals['_RECORDREQUEST']._serialized_end=2602
-  _globals['_RECORDREPLY']._serialized_start=2604
-  _globals['_RECORDREPLY']._serialized_end=2617
-  _globals['_WISHCANCELREQUEST']._serialized_start=2619
-  _globals['_WISHCANCELREQUEST']._serialized_end=2683
-  _globals['_WISHCANCELREPLY']._serialized_start=2685
-  _globals['_WISHCANCELREPLY']._serialized_end=2717
-  _globals['_REGISTERINSTANCEREQUEST']._serialized_start=2719
-  _globals['_REGISTERINSTANCEREQUEST']._serialized_end=2783
-  _globals['_RENEWINSTANCEREQUEST']._serialized_start=2785
-  _globals['_RENEWINSTANCEREQUEST']._serialized_end=2846
-  _globals['_RENEWINSTANCEREPLY']._serialized_start=2848
-  _globals['_RENEWINSTANCEREPLY']._serialized_end=2902
-  _globals['_WHICHENDEDREQUEST']._serialized_start=2904
-  _globals['_WHICHENDEDREQUEST']._serialized_end=2940
-  _globals['_WHICHENDEDREPLY']._serialized_start=2942
-  _globals['_WHICHENDEDREPLY']._serialized_end=2976
-  _globals['_JOBHISTORY']._serialized_start=2979
-  _globals['_JOBHISTORY']._serialized_end=4140
+  _globals['_JOBHISTORYQUERY']._serialized_end=1701
+  _globals['_JOBCOUNTS']._serialized_start=1704
+  _globals['_JOBCOUNTS']._serialized_end=1832
+  _globals['_JOBCOUNTS_BYSTATUSENTRY']._serialized_start=1785
+  _globals['_JOBCOUNTS_BYSTATUSENTRY']._serialized_end=1832
+  _globals['_SETOBSERVEINFOREQUEST']._serialized_start=1834
+  _globals['_SETOBSERVEINFOREQUEST']._serialized_end=1895
+  _globals['_SETOBSERVEINFOREPLY']._serialized_start=1897
+  _globals['_SETOBSERVEINFOREPLY']._serialized_end=1918
+  _globals['_JOBHISTORYPAGE']._serialized_start=1920
+  _globals['_JOBHISTORYPAGE']._serialized_end=1994
+  _globals['_JOBDETAILSREQUEST']._serialized_start=1996
+  _globals['_JOBDETAILSREQUEST']._serialized_end=2031
+  _globals['_JOBDETAILS']._serialized_start=2033
+  _globals['_JOBDETAILS']._serialized_end=2094
+  _globals['_DETAIL']._serialized_start=2097
+  _globals['_DETAIL']._serialized_end=2314
+  _globals['_UPDATEJOBSTATUSREQUEST']._serialized_start=2317
+  _globals['_UPDATEJOBSTATUSREQUEST']._serialized_end=2503
+  _globals['_UPDATEJOBSTATUSREPLY']._serialized_start=2505
+  _globals['_UPDATEJOBSTATUSREPLY']._serialized_end=2527
+  _globals['_ADDSTORYREQUEST']._serialized_start=2529
+  _globals['_ADDSTORYREQUEST']._serialized_end=2602
+  _globals['_ADDSTORYREPLY']._serialized_start=2604
+  _globals['_ADDSTORYREPLY']._serialized_end=2619
+  _globals['_GETSTORYREQUEST']._serialized_start=2621
+  _globals['_GETSTORYREQUEST']._serialized_end=2654
+  _globals['_STORY']._serialized_start=2656
+  _globals['_STORY']._serialized_end=2713
+  _globals['_STORYLINE']._serialized_start=2715
+  _globals['_STORYLINE']._serialized_end=2792
+  _globals['_RECORDREQUEST']._serialized_start=2795
+  _globals['_RECORDREQUEST']._serialized_end=2937
+  _globals['_RECORDREPLY']._serialized_start=2939
+  _globals['_RECORDREPLY']._serialized_end=2952
+  _globals['_WISHCANCELREQUEST']._serialized_start=2954
+  _globals['_WISHCANCELREQUEST']._serialized_end=3018
+  _globals['_WISHCANCELREPLY']._serialized_start=3020
+  _globals['_WISHCANCELREPLY']._serialized_end=3052
+  _globals['_REGISTERINSTANCEREQUEST']._serialized_start=3054
+  _globals['_REGISTERINSTANCEREQUEST']._serialized_end=3118
+  _globals['_RENEWINSTANCEREQUEST']._serialized_start=3120
+  _globals['_RENEWINSTANCEREQUEST']._serialized_end=3181
+  _globals['_RENEWINSTANCEREPLY']._serialized_start=3183
+  _globals['_RENEWINSTANCEREPLY']._serialized_end=3237
+  _globals['_WHICHENDEDREQUEST']._serialized_start=3239
+  _globals['_WHICHENDEDREQUEST']._serialized_end=3275
+  _globals['_WHICHENDEDREPLY']._serialized_start=3277
+  _globals['_WHICHENDEDREPLY']._serialized_end=3311
+  _globals['_JOBHISTORY']._serialized_start=3314
+  _globals['_JOBHISTORY']._serialized_end=4674
 # @@protoc_insertion_point(module_scope)

@@ -298,6 +298,12 @@ class JobHistoryQuery(_message.Message):
     RUN_TYPE_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    ENGINE_INSTANCE_FIELD_NUMBER: _builtins.int
+    UNENDED_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    FROM_JOB_ID_FIELD_NUMBER: _builtins.int
+    JOB_IDS_FIELD_NUMBER: _builtins.int
+    LONGEST_FIRST_FIELD_NUMBER: _builtins.int
     submit_user: _builtins.str
     """Only jobs of this user; empty: of all."""
     created_from_ms: _builtins.int
@@ -310,8 +316,20 @@ class JobHistoryQuery(_message.Message):
     page: _builtins.int
     """From 1; beyond the end is the last page."""
     page_size: _builtins.int
+    engine_instance: _builtins.str
+    """The engine that has, or has had, the job."""
+    unended: _builtins.bool
+    """Only jobs that have not ended."""
+    owner: _builtins.str
+    """Only unended jobs that this instance holds now."""
+    from_job_id: _builtins.int
+    """Only jobs with this id or a later one."""
+    longest_first: _builtins.bool
+    """The jobs that took longest come first, instead of the newest."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
         self,
         *,
@@ -326,14 +344,97 @@ class JobHistoryQuery(_message.Message):
         run_type: _builtins.str = ...,
         page: _builtins.int = ...,
         page_size: _builtins.int = ...,
+        engine_instance: _builtins.str = ...,
+        unended: _builtins.bool = ...,
+        owner: _builtins.str = ...,
+        from_job_id: _builtins.int = ...,
+        job_ids: _abc.Iterable[_builtins.int] | None = ...,
+        longest_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_from_ms", b"created_from_ms", "created_to_ms", b"created_to_ms", "creator", b"creator", "engine_type", b"engine_type", "instance", b"instance", "job_id", b"job_id", "page", b"page", "page_size", b"page_size", "run_type", b"run_type", "statuses", b"statuses", "submit_user", b"submit_user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_from_ms", b"created_from_ms", "created_to_ms", b"created_to_ms", "creator", b"creator", "engine_instance", b"engine_instance", "engine_type", b"engine_type", "from_job_id", b"from_job_id", "instance", b"instance", "job_id", b"job_id", "job_ids", b"job_ids", "longest_first", b"longest_first", "owner", b"owner", "page", b"page", "page_size", b"page_size", "run_type", b"run_type", "statuses", b"statuses", "submit_user", b"submit_user", "unended", b"unended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JobHistoryQuery: _TypeAlias = JobHistoryQuery  # noqa: Y015
+
+@_typing.final
+class JobCounts(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ByStatusEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BY_STATUS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def by_status(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        by_status: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_status", b"by_status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobCounts: _TypeAlias = JobCounts  # noqa: Y015
+
+@_typing.final
+class SetObserveInfoRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    OBSERVE_INFO_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.int
+    observe_info: _builtins.str
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.int = ...,
+        observe_info: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "observe_info", b"observe_info"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetObserveInfoRequest: _TypeAlias = SetObserveInfoRequest  # noqa: Y015
+
+@_typing.final
+class SetObserveInfoReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetObserveInfoReply: _TypeAlias = SetObserveInfoReply  # noqa: Y015
 
 @_typing.final
 class JobHistoryPage(_message.Message):

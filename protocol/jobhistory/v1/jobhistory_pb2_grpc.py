@@ -44,6 +44,11 @@ class JobHistoryStub:
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobHistoryQuery.SerializeToString,
                 response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobHistoryPage.FromString,
                 _registered_method=True)
+        self.CountJobs = channel.unary_unary(
+                '/headgate.jobhistory.v1.JobHistory/CountJobs',
+                request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobHistoryQuery.SerializeToString,
+                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobCounts.FromString,
+                _registered_method=True)
         self.GetJobDetails = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/GetJobDetails',
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobDetailsRequest.SerializeToString,
@@ -89,6 +94,11 @@ class JobHistoryStub:
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceRequest.SerializeToString,
                 response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceReply.FromString,
                 _registered_method=True)
+        self.SetObserveInfo = channel.unary_unary(
+                '/headgate.jobhistory.v1.JobHistory/SetObserveInfo',
+                request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.SetObserveInfoRequest.SerializeToString,
+                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.SetObserveInfoReply.FromString,
+                _registered_method=True)
         self.WhichEnded = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/WhichEnded',
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.WhichEndedRequest.SerializeToString,
@@ -109,6 +119,13 @@ class JobHistoryServicer:
 
     def QueryJobHistory(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountJobs(self, request, context):
+        """How many jobs a query finds, by status; its page does not matter.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -175,6 +192,13 @@ class JobHistoryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetObserveInfo(self, request, context):
+        """Keeps with a job whom to notify of it; an empty text removes that. Harmless for an unknown job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WhichEnded(self, request, context):
         """Which of these jobs have ended (or never were).
         """
@@ -194,6 +218,11 @@ def add_JobHistoryServicer_to_server(servicer, server):
                     servicer.QueryJobHistory,
                     request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobHistoryQuery.FromString,
                     response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobHistoryPage.SerializeToString,
+            ),
+            'CountJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountJobs,
+                    request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobHistoryQuery.FromString,
+                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobCounts.SerializeToString,
             ),
             'GetJobDetails': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJobDetails,
@@ -239,6 +268,11 @@ def add_JobHistoryServicer_to_server(servicer, server):
                     servicer.RenewInstance,
                     request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceRequest.FromString,
                     response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceReply.SerializeToString,
+            ),
+            'SetObserveInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetObserveInfo,
+                    request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.SetObserveInfoRequest.FromString,
+                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.SetObserveInfoReply.SerializeToString,
             ),
             'WhichEnded': grpc.unary_unary_rpc_method_handler(
                     servicer.WhichEnded,
@@ -300,6 +334,33 @@ class JobHistory:
             '/headgate.jobhistory.v1.JobHistory/QueryJobHistory',
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobHistoryQuery.SerializeToString,
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobHistoryPage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.jobhistory.v1.JobHistory/CountJobs',
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobHistoryQuery.SerializeToString,
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobCounts.FromString,
             options,
             channel_credentials,
             insecure,
@@ -543,6 +604,33 @@ class JobHistory:
             '/headgate.jobhistory.v1.JobHistory/RenewInstance',
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceRequest.SerializeToString,
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetObserveInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.jobhistory.v1.JobHistory/SetObserveInfo',
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.SetObserveInfoRequest.SerializeToString,
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.SetObserveInfoReply.FromString,
             options,
             channel_credentials,
             insecure,

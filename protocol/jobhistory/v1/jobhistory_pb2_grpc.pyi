@@ -36,6 +36,8 @@ class JobHistoryStub:
     instance made is ALREADY_EXISTS. RESOURCE_EXHAUSTED (12001) when the tenant's queue is full.
     """
     QueryJobHistory: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.JobHistoryQuery, _jobhistory_pb2.JobHistoryPage]
+    CountJobs: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.JobHistoryQuery, _jobhistory_pb2.JobCounts]
+    """How many jobs a query finds, by status; its page does not matter."""
     GetJobDetails: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.JobDetailsRequest, _jobhistory_pb2.JobDetails]
     UpdateJobStatus: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.UpdateJobStatusRequest, _jobhistory_pb2.UpdateJobStatusReply]
     """One fenced transition: FAILED_PRECONDITION when the epoch is not the job's or the status may not follow."""
@@ -54,6 +56,8 @@ class JobHistoryStub:
     """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
     FAILED_PRECONDITION when a newer incarnation took over.
     """
+    SetObserveInfo: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.SetObserveInfoRequest, _jobhistory_pb2.SetObserveInfoReply]
+    """Keeps with a job whom to notify of it; an empty text removes that. Harmless for an unknown job."""
     WhichEnded: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.WhichEndedRequest, _jobhistory_pb2.WhichEndedReply]
     """Which of these jobs have ended (or never were)."""
 
@@ -65,6 +69,8 @@ class JobHistoryAsyncStub(JobHistoryStub):
     instance made is ALREADY_EXISTS. RESOURCE_EXHAUSTED (12001) when the tenant's queue is full.
     """
     QueryJobHistory: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.JobHistoryQuery, _jobhistory_pb2.JobHistoryPage]  # type: ignore[assignment]
+    CountJobs: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.JobHistoryQuery, _jobhistory_pb2.JobCounts]  # type: ignore[assignment]
+    """How many jobs a query finds, by status; its page does not matter."""
     GetJobDetails: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.JobDetailsRequest, _jobhistory_pb2.JobDetails]  # type: ignore[assignment]
     UpdateJobStatus: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.UpdateJobStatusRequest, _jobhistory_pb2.UpdateJobStatusReply]  # type: ignore[assignment]
     """One fenced transition: FAILED_PRECONDITION when the epoch is not the job's or the status may not follow."""
@@ -83,6 +89,8 @@ class JobHistoryAsyncStub(JobHistoryStub):
     """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
     FAILED_PRECONDITION when a newer incarnation took over.
     """
+    SetObserveInfo: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.SetObserveInfoRequest, _jobhistory_pb2.SetObserveInfoReply]  # type: ignore[assignment]
+    """Keeps with a job whom to notify of it; an empty text removes that. Harmless for an unknown job."""
     WhichEnded: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.WhichEndedRequest, _jobhistory_pb2.WhichEndedReply]  # type: ignore[assignment]
     """Which of these jobs have ended (or never were)."""
 
@@ -103,6 +111,14 @@ class JobHistoryServicer(metaclass=_abc_1.ABCMeta):
         request: _jobhistory_pb2.JobHistoryQuery,
         context: _ServicerContext,
     ) -> _typing.Union[_jobhistory_pb2.JobHistoryPage, _abc.Awaitable[_jobhistory_pb2.JobHistoryPage]]: ...
+
+    @_abc_1.abstractmethod
+    def CountJobs(
+        self,
+        request: _jobhistory_pb2.JobHistoryQuery,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobhistory_pb2.JobCounts, _abc.Awaitable[_jobhistory_pb2.JobCounts]]:
+        """How many jobs a query finds, by status; its page does not matter."""
 
     @_abc_1.abstractmethod
     def GetJobDetails(
@@ -175,6 +191,14 @@ class JobHistoryServicer(metaclass=_abc_1.ABCMeta):
         """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
         FAILED_PRECONDITION when a newer incarnation took over.
         """
+
+    @_abc_1.abstractmethod
+    def SetObserveInfo(
+        self,
+        request: _jobhistory_pb2.SetObserveInfoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobhistory_pb2.SetObserveInfoReply, _abc.Awaitable[_jobhistory_pb2.SetObserveInfoReply]]:
+        """Keeps with a job whom to notify of it; an empty text removes that. Harmless for an unknown job."""
 
     @_abc_1.abstractmethod
     def WhichEnded(

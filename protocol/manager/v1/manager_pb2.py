@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from protocol.types.v1 import types_pb2 as protocol_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!protocol/manager/v1/manager.proto\x12\x13headgate.manager.v1\x1a\x1dprotocol/types/v1/types.proto\"\xa7\x01\n\rEngineRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x10\n\x08instance\x18\x04 \x01(\t\x12)\n\x06tenant\x18\x05 \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12)\n\x06labels\x18\x06 \x01(\x0b\x32\x19.headgate.types.v1.Labels\"\xee\x01\n\x0b\x45ngineGrant\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.headgate.manager.v1.EngineGrant.State\x12\x11\n\tengine_id\x18\x04 \x01(\t\x12\x0c\n\x04node\x18\x05 \x01(\t\x12\x13\n\x0b\x65\x63m_address\x18\x06 \x01(\t\x12\x0b\n\x03why\x18\x07 \x01(\t\"D\n\x05State\x12\x0b\n\x07WAITING\x10\x00\x12\x0b\n\x07GRANTED\x10\x01\x12\t\n\x05READY\x10\x02\x12\x08\n\x04LOST\x10\x03\x12\x0c\n\x08RELEASED\x10\x04\"H\n\x14ReleaseEngineRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0f\n\x07spoiled\x18\x03 \x01(\x08\"\x14\n\x12ReleaseEngineReply\"(\n\x13\x45ngineStatusRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\"\xe1\x01\n\x0c\x45ngineStatus\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\t\x12)\n\x06tenant\x18\x04 \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12)\n\x06labels\x18\x05 \x01(\x0b\x32\x19.headgate.types.v1.Labels\x12-\n\x08resource\x18\x06 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12\x0e\n\x06job_id\x18\x07 \x01(\x03\x12\x0b\n\x03why\x18\x08 \x01(\t\"\"\n\x12NodeMetricsRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\"\x9e\x01\n\x0bNodeMetrics\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12-\n\x08\x63\x61pacity\x18\x03 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12)\n\x04used\x18\x04 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12\x17\n\x0fheartbeat_at_ms\x18\x05 \x01(\x03\"(\n\x14WatchRequestsRequest\x12\x10\n\x08instance\x18\x01 \x01(\t\"A\n\x0bRequestNews\x12\x32\n\x08requests\x18\x01 \x03(\x0b\x32 .headgate.manager.v1.EngineGrant\"\xa7\x01\n\nNodeReport\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\t\x12\x13\n\x0b\x65\x63m_address\x18\x03 \x01(\t\x12-\n\x08\x63\x61pacity\x18\x04 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12\x32\n\x07\x65ngines\x18\x05 \x03(\x0b\x32!.headgate.manager.v1.EngineReport\"\x93\x01\n\x0c\x45ngineReport\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\x36\n\x05state\x18\x02 \x01(\x0e\x32\'.headgate.manager.v1.EngineReport.State\x12\x0b\n\x03why\x18\x03 \x01(\t\"+\n\x05State\x12\x0c\n\x08STARTING\x10\x00\x12\t\n\x05READY\x10\x01\x12\t\n\x05\x45NDED\x10\x02\"/\n\x0fNodeReportReply\x12\x0c\n\x04stop\x18\x01 \x03(\t\x12\x0e\n\x06\x66orget\x18\x02 \x03(\t2\xb7\x04\n\x07Manager\x12U\n\rRequestEngine\x12\".headgate.manager.v1.EngineRequest\x1a .headgate.manager.v1.EngineGrant\x12\x63\n\rReleaseEngine\x12).headgate.manager.v1.ReleaseEngineRequest\x1a\'.headgate.manager.v1.ReleaseEngineReply\x12^\n\x0fGetEngineStatus\x12(.headgate.manager.v1.EngineStatusRequest\x1a!.headgate.manager.v1.EngineStatus\x12[\n\x0eGetNodeMetrics\x12\'.headgate.manager.v1.NodeMetricsRequest\x1a .headgate.manager.v1.NodeMetrics\x12^\n\rWatchRequests\x12).headgate.manager.v1.WatchRequestsRequest\x1a .headgate.manager.v1.RequestNews0\x01\x12S\n\nReportNode\x12\x1f.headgate.manager.v1.NodeReport\x1a$.headgate.manager.v1.NodeReportReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!protocol/manager/v1/manager.proto\x12\x13headgate.manager.v1\x1a\x1dprotocol/types/v1/types.proto\"\xa7\x01\n\rEngineRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x10\n\x08instance\x18\x04 \x01(\t\x12)\n\x06tenant\x18\x05 \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12)\n\x06labels\x18\x06 \x01(\x0b\x32\x19.headgate.types.v1.Labels\"\xee\x01\n\x0b\x45ngineGrant\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.headgate.manager.v1.EngineGrant.State\x12\x11\n\tengine_id\x18\x04 \x01(\t\x12\x0c\n\x04node\x18\x05 \x01(\t\x12\x13\n\x0b\x65\x63m_address\x18\x06 \x01(\t\x12\x0b\n\x03why\x18\x07 \x01(\t\"D\n\x05State\x12\x0b\n\x07WAITING\x10\x00\x12\x0b\n\x07GRANTED\x10\x01\x12\t\n\x05READY\x10\x02\x12\x08\n\x04LOST\x10\x03\x12\x0c\n\x08RELEASED\x10\x04\"H\n\x14ReleaseEngineRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0f\n\x07spoiled\x18\x03 \x01(\x08\"\x14\n\x12ReleaseEngineReply\"(\n\x13\x45ngineStatusRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\"\xe1\x01\n\x0c\x45ngineStatus\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\t\x12)\n\x06tenant\x18\x04 \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12)\n\x06labels\x18\x05 \x01(\x0b\x32\x19.headgate.types.v1.Labels\x12-\n\x08resource\x18\x06 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12\x0e\n\x06job_id\x18\x07 \x01(\x03\x12\x0b\n\x03why\x18\x08 \x01(\t\"a\n\x10\x45ngineCountQuery\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0f\n\x07\x63reator\x18\x02 \x01(\t\x12\x17\n\x0f\x63reated_from_ms\x18\x03 \x01(\x03\x12\x15\n\rcreated_to_ms\x18\x04 \x01(\x03\"P\n\x0c\x45ngineCounts\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x0f\n\x07stopped\x18\x02 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x03\x12\x10\n\x08stopping\x18\x04 \x01(\x03\"\"\n\x12NodeMetricsRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\"\x9e\x01\n\x0bNodeMetrics\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12-\n\x08\x63\x61pacity\x18\x03 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12)\n\x04used\x18\x04 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12\x17\n\x0fheartbeat_at_ms\x18\x05 \x01(\x03\"(\n\x14WatchRequestsRequest\x12\x10\n\x08instance\x18\x01 \x01(\t\"A\n\x0bRequestNews\x12\x32\n\x08requests\x18\x01 \x03(\x0b\x32 .headgate.manager.v1.EngineGrant\"\xa7\x01\n\nNodeReport\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\t\x12\x13\n\x0b\x65\x63m_address\x18\x03 \x01(\t\x12-\n\x08\x63\x61pacity\x18\x04 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12\x32\n\x07\x65ngines\x18\x05 \x03(\x0b\x32!.headgate.manager.v1.EngineReport\"\x93\x01\n\x0c\x45ngineReport\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\x36\n\x05state\x18\x02 \x01(\x0e\x32\'.headgate.manager.v1.EngineReport.State\x12\x0b\n\x03why\x18\x03 \x01(\t\"+\n\x05State\x12\x0c\n\x08STARTING\x10\x00\x12\t\n\x05READY\x10\x01\x12\t\n\x05\x45NDED\x10\x02\"/\n\x0fNodeReportReply\x12\x0c\n\x04stop\x18\x01 \x03(\t\x12\x0e\n\x06\x66orget\x18\x02 \x03(\t2\x91\x05\n\x07Manager\x12U\n\rRequestEngine\x12\".headgate.manager.v1.EngineRequest\x1a .headgate.manager.v1.EngineGrant\x12\x63\n\rReleaseEngine\x12).headgate.manager.v1.ReleaseEngineRequest\x1a\'.headgate.manager.v1.ReleaseEngineReply\x12^\n\x0fGetEngineStatus\x12(.headgate.manager.v1.EngineStatusRequest\x1a!.headgate.manager.v1.EngineStatus\x12[\n\x0eGetNodeMetrics\x12\'.headgate.manager.v1.NodeMetricsRequest\x1a .headgate.manager.v1.NodeMetrics\x12X\n\x0c\x43ountEngines\x12%.headgate.manager.v1.EngineCountQuery\x1a!.headgate.manager.v1.EngineCounts\x12^\n\rWatchRequests\x12).headgate.manager.v1.WatchRequestsRequest\x1a .headgate.manager.v1.RequestNews0\x01\x12S\n\nReportNode\x12\x1f.headgate.manager.v1.NodeReport\x1a$.headgate.manager.v1.NodeReportReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,22 +46,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINESTATUSREQUEST']._serialized_end=636
   _globals['_ENGINESTATUS']._serialized_start=639
   _globals['_ENGINESTATUS']._serialized_end=864
-  _globals['_NODEMETRICSREQUEST']._serialized_start=866
-  _globals['_NODEMETRICSREQUEST']._serialized_end=900
-  _globals['_NODEMETRICS']._serialized_start=903
-  _globals['_NODEMETRICS']._serialized_end=1061
-  _globals['_WATCHREQUESTSREQUEST']._serialized_start=1063
-  _globals['_WATCHREQUESTSREQUEST']._serialized_end=1103
-  _globals['_REQUESTNEWS']._serialized_start=1105
-  _globals['_REQUESTNEWS']._serialized_end=1170
-  _globals['_NODEREPORT']._serialized_start=1173
-  _globals['_NODEREPORT']._serialized_end=1340
-  _globals['_ENGINEREPORT']._serialized_start=1343
-  _globals['_ENGINEREPORT']._serialized_end=1490
-  _globals['_ENGINEREPORT_STATE']._serialized_start=1447
-  _globals['_ENGINEREPORT_STATE']._serialized_end=1490
-  _globals['_NODEREPORTREPLY']._serialized_start=1492
-  _globals['_NODEREPORTREPLY']._serialized_end=1539
-  _globals['_MANAGER']._serialized_start=1542
-  _globals['_MANAGER']._serialized_end=2109
+  _globals['_ENGINECOUNTQUERY']._serialized_start=866
+  _globals['_ENGINECOUNTQUERY']._serialized_end=963
+  _globals['_ENGINECOUNTS']._serialized_start=965
+  _globals['_ENGINECOUNTS']._serialized_end=1045
+  _globals['_NODEMETRICSREQUEST']._serialized_start=1047
+  _globals['_NODEMETRICSREQUEST']._serialized_end=1081
+  _globals['_NODEMETRICS']._serialized_start=1084
+  _globals['_NODEMETRICS']._serialized_end=1242
+  _globals['_WATCHREQUESTSREQUEST']._serialized_start=1244
+  _globals['_WATCHREQUESTSREQUEST']._serialized_end=1284
+  _globals['_REQUESTNEWS']._serialized_start=1286
+  _globals['_REQUESTNEWS']._serialized_end=1351
+  _globals['_NODEREPORT']._serialized_start=1354
+  _globals['_NODEREPORT']._serialized_end=1521
+  _globals['_ENGINEREPORT']._serialized_start=1524
+  _globals['_ENGINEREPORT']._serialized_end=1671
+  _globals['_ENGINEREPORT_STATE']._serialized_start=1628
+  _globals['_ENGINEREPORT_STATE']._serialized_end=1671
+  _globals['_NODEREPORTREPLY']._serialized_start=1673
+  _globals['_NODEREPORTREPLY']._serialized_end=1720
+  _globals['_MANAGER']._serialized_start=1723
+  _globals['_MANAGER']._serialized_end=2380
 # @@protoc_insertion_point(module_scope)

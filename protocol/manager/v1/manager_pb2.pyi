@@ -226,6 +226,67 @@ class EngineStatus(_message.Message):
 Global___EngineStatus: _TypeAlias = EngineStatus  # noqa: Y015
 
 @_typing.final
+class EngineCountQuery(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    CREATOR_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_MS_FIELD_NUMBER: _builtins.int
+    CREATED_TO_MS_FIELD_NUMBER: _builtins.int
+    user: _builtins.str
+    """Empty: of all."""
+    creator: _builtins.str
+    created_from_ms: _builtins.int
+    """When they were asked for; 0: at any time."""
+    created_to_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        user: _builtins.str = ...,
+        creator: _builtins.str = ...,
+        created_from_ms: _builtins.int = ...,
+        created_to_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_from_ms", b"created_from_ms", "created_to_ms", b"created_to_ms", "creator", b"creator", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EngineCountQuery: _TypeAlias = EngineCountQuery  # noqa: Y015
+
+@_typing.final
+class EngineCounts(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    STOPPED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    STOPPING_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    stopped: _builtins.int
+    """Ended because it was wished."""
+    failed: _builtins.int
+    """Ended by themselves."""
+    stopping: _builtins.int
+    """Wished ended, and not yet."""
+    def __init__(
+        self,
+        *,
+        total: _builtins.int = ...,
+        stopped: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        stopping: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "stopped", b"stopped", "stopping", b"stopping", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EngineCounts: _TypeAlias = EngineCounts  # noqa: Y015
+
+@_typing.final
 class NodeMetricsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

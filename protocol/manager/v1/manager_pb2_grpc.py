@@ -54,6 +54,11 @@ class ManagerStub:
                 request_serializer=protocol_dot_manager_dot_v1_dot_manager__pb2.NodeMetricsRequest.SerializeToString,
                 response_deserializer=protocol_dot_manager_dot_v1_dot_manager__pb2.NodeMetrics.FromString,
                 _registered_method=True)
+        self.CountEngines = channel.unary_unary(
+                '/headgate.manager.v1.Manager/CountEngines',
+                request_serializer=protocol_dot_manager_dot_v1_dot_manager__pb2.EngineCountQuery.SerializeToString,
+                response_deserializer=protocol_dot_manager_dot_v1_dot_manager__pb2.EngineCounts.FromString,
+                _registered_method=True)
         self.WatchRequests = channel.unary_stream(
                 '/headgate.manager.v1.Manager/WatchRequests',
                 request_serializer=protocol_dot_manager_dot_v1_dot_manager__pb2.WatchRequestsRequest.SerializeToString,
@@ -95,6 +100,13 @@ class ManagerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountEngines(self, request, context):
+        """How many engines there were, as far as their rows are still kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchRequests(self, request, context):
         """The requests of one entrance instance: all of them first, then each change. News only: the rows are the truth.
         """
@@ -131,6 +143,11 @@ def add_ManagerServicer_to_server(servicer, server):
                     servicer.GetNodeMetrics,
                     request_deserializer=protocol_dot_manager_dot_v1_dot_manager__pb2.NodeMetricsRequest.FromString,
                     response_serializer=protocol_dot_manager_dot_v1_dot_manager__pb2.NodeMetrics.SerializeToString,
+            ),
+            'CountEngines': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountEngines,
+                    request_deserializer=protocol_dot_manager_dot_v1_dot_manager__pb2.EngineCountQuery.FromString,
+                    response_serializer=protocol_dot_manager_dot_v1_dot_manager__pb2.EngineCounts.SerializeToString,
             ),
             'WatchRequests': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRequests,
@@ -251,6 +268,33 @@ class Manager:
             '/headgate.manager.v1.Manager/GetNodeMetrics',
             protocol_dot_manager_dot_v1_dot_manager__pb2.NodeMetricsRequest.SerializeToString,
             protocol_dot_manager_dot_v1_dot_manager__pb2.NodeMetrics.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountEngines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.manager.v1.Manager/CountEngines',
+            protocol_dot_manager_dot_v1_dot_manager__pb2.EngineCountQuery.SerializeToString,
+            protocol_dot_manager_dot_v1_dot_manager__pb2.EngineCounts.FromString,
             options,
             channel_credentials,
             insecure,

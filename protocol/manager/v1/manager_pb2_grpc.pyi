@@ -37,6 +37,8 @@ class ManagerStub:
     """Gives the engine back, or withdraws a waiting request. `spoiled`: the task's end was not seen, the engine is stopped."""
     GetEngineStatus: _grpc.UnaryUnaryMultiCallable[_manager_pb2.EngineStatusRequest, _manager_pb2.EngineStatus]
     GetNodeMetrics: _grpc.UnaryUnaryMultiCallable[_manager_pb2.NodeMetricsRequest, _manager_pb2.NodeMetrics]
+    CountEngines: _grpc.UnaryUnaryMultiCallable[_manager_pb2.EngineCountQuery, _manager_pb2.EngineCounts]
+    """How many engines there were, as far as their rows are still kept."""
     WatchRequests: _grpc.UnaryStreamMultiCallable[_manager_pb2.WatchRequestsRequest, _manager_pb2.RequestNews]
     """The requests of one entrance instance: all of them first, then each change. News only: the rows are the truth."""
     ReportNode: _grpc.UnaryUnaryMultiCallable[_manager_pb2.NodeReport, _manager_pb2.NodeReportReply]
@@ -51,6 +53,8 @@ class ManagerAsyncStub(ManagerStub):
     """Gives the engine back, or withdraws a waiting request. `spoiled`: the task's end was not seen, the engine is stopped."""
     GetEngineStatus: _aio.UnaryUnaryMultiCallable[_manager_pb2.EngineStatusRequest, _manager_pb2.EngineStatus]  # type: ignore[assignment]
     GetNodeMetrics: _aio.UnaryUnaryMultiCallable[_manager_pb2.NodeMetricsRequest, _manager_pb2.NodeMetrics]  # type: ignore[assignment]
+    CountEngines: _aio.UnaryUnaryMultiCallable[_manager_pb2.EngineCountQuery, _manager_pb2.EngineCounts]  # type: ignore[assignment]
+    """How many engines there were, as far as their rows are still kept."""
     WatchRequests: _aio.UnaryStreamMultiCallable[_manager_pb2.WatchRequestsRequest, _manager_pb2.RequestNews]  # type: ignore[assignment]
     """The requests of one entrance instance: all of them first, then each change. News only: the rows are the truth."""
     ReportNode: _aio.UnaryUnaryMultiCallable[_manager_pb2.NodeReport, _manager_pb2.NodeReportReply]  # type: ignore[assignment]
@@ -86,6 +90,14 @@ class ManagerServicer(metaclass=_abc_1.ABCMeta):
         request: _manager_pb2.NodeMetricsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_manager_pb2.NodeMetrics, _abc.Awaitable[_manager_pb2.NodeMetrics]]: ...
+
+    @_abc_1.abstractmethod
+    def CountEngines(
+        self,
+        request: _manager_pb2.EngineCountQuery,
+        context: _ServicerContext,
+    ) -> _typing.Union[_manager_pb2.EngineCounts, _abc.Awaitable[_manager_pb2.EngineCounts]]:
+        """How many engines there were, as far as their rows are still kept."""
 
     @_abc_1.abstractmethod
     def WatchRequests(

@@ -76,7 +76,8 @@ class Flink:
         (workdir / "log4j.properties").write_text(launch.LOG4J)
         say("Starting Flink's JVM")
         try:
-            port, token = await asyncio.wait_for(self._start(spec, found, workdir), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                port, token = await self._start(spec, found, workdir)
             say("Starting Flink's cluster")
             rest_port = _free_port()
             self._settings = launch.session(rest_port, spec.settings.get("runtime_mode", ""))
@@ -84,7 +85,8 @@ class Flink:
             configuration = launch.cluster(workdir, rest_port)
             folders = [spec.workspace, workdir, *self._reach.folders]
             await self._blocking(lambda: self._connect(port, token, configuration, folders))
-            await asyncio.wait_for(self._slots(), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                await self._slots()
             assert self._process is not None
             self._death = asyncio.create_task(self._watch(self._process, self._rest))
         except (TimeoutError, OSError) as error:
@@ -121,7 +123,8 @@ class Flink:
             if script.job_id and self._rest is not None:
                 await self._rest.cancel(script.job_id)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(events.get(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await events.get()
 
     async def _work(self, script: Script, events: asyncio.Queue[Event]) -> None:
         """Run the script in the JVM's thread; its progress and Flink's lines come in between."""
@@ -184,7 +187,8 @@ class Flink:
             assert process.stdin is not None
             process.stdin.close()  # its gateway ends with its standard input
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), 2.0)
+                async with asyncio.timeout(2.0):
+                    await process.wait()
             if process.returncode is None:
                 process.kill()
                 await process.wait()

@@ -31,7 +31,8 @@ async def tail(path: Path, give: Callable[[str], Awaitable[None]], stop: asyncio
                     await give(line.decode("utf-8", "replace"))
             if not last:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await stop.wait()
     if rest:
         await give(rest.decode("utf-8", "replace"))
     os.truncate(path, 0)  # the JVM appends, so it goes on at the new end

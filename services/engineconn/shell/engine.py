@@ -158,7 +158,8 @@ class Shell:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(_exited(process), KILL_SECONDS)
+            async with asyncio.timeout(KILL_SECONDS):
+                await _exited(process)
         _kill_group(process)
         if self._readers:  # they end with the pipes, which a process that left the group may still hold
             await asyncio.wait(self._readers, timeout=DRAIN_SECONDS)

@@ -8,21 +8,25 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from commons.storage import Storage
-from services.entrance.api import errors, files, history, jobs, users
+from services.entrance.api import downloads, errors, files, history, jobs, operation, statistics, users, workspace
+from services.entrance.engines import Engines
 from services.entrance.jobs import Jobs
 from services.entrance.results import Results
 from services.entrance.users import Users
+from services.entrance.workspace import Workspaces
 
 PREFIX, ALIAS = "/api/rest_j/v1", "/api"
 
 
-def build(jobs_: Jobs, users_: Users, storage: Storage, ready: Callable[[], bool]) -> FastAPI:
+def build(
+    jobs_: Jobs, users_: Users, engines: Engines, storage: Storage, workspaces: Workspaces, ready: Callable[[], bool]
+) -> FastAPI:
     """The application; `ready` says whether the service may be used."""
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None)
     app.state.jobs, app.state.users, app.state.storage = jobs_, users_, storage
-    app.state.results = Results(storage)
+    app.state.results, app.state.engines, app.state.workspaces = Results(storage), engines, workspaces
     routes = APIRouter()
-    for family in (users, jobs, history, files):
+    for family in (users, jobs, operation, history, statistics, files, downloads, workspace):
         routes.include_router(family.router)
     app.include_router(routes, prefix=PREFIX)
     app.include_router(routes, prefix=ALIAS, include_in_schema=False)

@@ -1,4 +1,4 @@
-"""/filesystem/*: a job's result sets and log, as files."""
+"""/filesystem/*: a job's result sets and log as files, and the files of a workspace, to read."""
 
 from __future__ import annotations
 
@@ -6,58 +6,68 @@ import asyncio
 
 from fastapi import APIRouter, Request
 
-from commons.process.errors import NotFound
+from commons.process.errors import Invalid, NotFound
 from commons.storage import Storage
-from protocol import layout
-from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from protocol import codes, layout
 from services.entrance.api.asking import asker_of
+from services.entrance.api.places import any_place, job_at, job_place, result_set_name, results_of
 from services.entrance.jobs import Jobs
 from services.entrance.results import Results
 from services.entrance.users import Asker
 from services.entrance.wire import envelope, logs
 from services.entrance.wire import results as wire
-from services.entrance.wire.exec_id import ShortId
 from services.entrance.wire.queries import number
+from services.entrance.workspace import Place, Workspaces
 
 router = APIRouter(prefix="/filesystem", tags=["filesystem"])
+
+LARGEST_TEXT = 30 * 1024 * 1024
 
 
 @router.get("/getDirFileTrees")
 async def dir_file_trees(request: Request) -> dict[str, object]:
-    """A job's result sets, sorted by number."""
+    """A job's result sets, sorted by number; or what a folder of the workspace holds."""
     asker = await asker_of(request)
-    place, address = _place(request, asker)
+    path = request.query_params.get("path", "")
+    place = any_place(request, asker, path)
     results: Results = request.app.state.results
-    files = []
-    if place.rest in ("", layout.RESULTS):
-        files = await asyncio.to_thread(results.files, _results_of(place))
-    name = address.rstrip("/").rpartition("/")[2]
-    return envelope.ok("/api/filesystem/getDirFileTrees", {"dirFileTrees": wire.tree(name, address.rstrip("/"), files)})
+    workspaces: Workspaces = request.app.state.workspaces
+    entries = []
+    if isinstance(place, Place):
+        entries = await asyncio.to_thread(workspaces.list, place)
+    elif place.rest in ("", layout.RESULTS):
+        entries = await asyncio.to_thread(results.files, results_of(place))
+    return envelope.ok("/api/filesystem/getDirFileTrees", {"dirFileTrees": wire.tree(path.strip(), entries)})
 
 
 @router.get("/openFile")
 async def open_file(request: Request) -> dict[str, object]:
-    """A page of a result set."""
+    """A page of a result set, or a whole text of the workspace."""
     asker = await asker_of(request)
-    place, address = _place(request, asker)
     query = request.query_params
+    place = any_place(request, asker, query.get("path", ""))
     page, size = wire.check_page(number(query, "page", 1), number(query, "pageSize", wire.DEFAULT_PAGE))
-    folder, _, name = place.rest.rpartition("/")
-    if folder != layout.RESULTS:
-        raise wire.path_missing(address)
-    results: Results = request.app.state.results
-    rows = await asyncio.to_thread(results.page, _results_of(place), name, (page - 1) * size, size)
-    return envelope.ok("/api/filesystem/openFile", wire.opened(rows, page, query.get("nullValue", "")))
+    narrowed = wire.narrowing(query)
+    if isinstance(place, Place):
+        data = wire.opened_script(await asyncio.to_thread(_text, request, place))
+    else:
+        name = result_set_name(place)
+        if not name:
+            raise wire.path_missing(query.get("path", ""))
+        results: Results = request.app.state.results
+        rows = await asyncio.to_thread(results.page, results_of(place), name, (page - 1) * size, size)
+        data = wire.opened(rows, page, wire.null_text(query), narrowed)
+    return envelope.ok("/api/filesystem/openFile", data)
 
 
 @router.get("/openLog")
 async def open_log(request: Request) -> dict[str, object]:
     """A job's log as [error, warn, info, all], only the levels that `logLevel` names; a very long one is cut."""
     asker = await asker_of(request)
-    place, address = _place(request, asker)
-    job = await _job_at(request, place, asker)
+    place = job_place(request, asker)
+    job = await job_at(request, place, asker)
     if job is None or place.rest != layout.LOG:
-        raise wire.path_missing(address)
+        raise wire.path_missing(request.query_params.get("path", ""))
     jobs: Jobs = request.app.state.jobs
     lines: list[str] = []
     size = 0
@@ -70,28 +80,48 @@ async def open_log(request: Request) -> dict[str, object]:
     return envelope.ok("/api/filesystem/openLog", {"log": four})
 
 
-def _place(request: Request, asker: Asker) -> tuple[layout.JobPath, str]:
-    """The job's place a `path` names. Refuses every other path, and other users' jobs."""
-    address = request.query_params.get("path", "").strip()
-    if not address:
-        raise wire.path_empty()
-    if ".." in address.split("/"):
-        raise wire.path_relative()
-    storage: Storage = request.app.state.storage
-    relative = storage.relative(address)
-    place = layout.JobPath.parse(relative) if relative is not None else None
-    if place is None or (place.user != asker.user and not asker.is_admin):
-        raise wire.path_forbidden(asker.user, address)
-    return place, address
+@router.get("/isExist")
+async def is_exist(request: Request) -> dict[str, object]:
+    """Whether the path leads to a result set, a log, or something in the workspace."""
+    asker = await asker_of(request)
+    place = any_place(request, asker, request.query_params.get("path", ""))
+    return envelope.ok("/api/filesystem/isExist", {"isExist": await _exists(request, asker, place)})
 
 
-async def _job_at(request: Request, place: layout.JobPath, asker: Asker) -> pb.Job | None:
-    jobs: Jobs = request.app.state.jobs
+@router.get("/fileInfo")
+async def file_info(request: Request) -> dict[str, object]:
+    """How many columns and rows a result set has; a text of the workspace has lines in one column."""
+    asker = await asker_of(request)
+    path = request.query_params.get("path", "")
+    place = any_place(request, asker, path)
+    if isinstance(place, Place):
+        columns, rows = 1, len((await asyncio.to_thread(_text, request, place)).splitlines())
+    else:
+        results: Results = request.app.state.results
+        columns, rows = await asyncio.to_thread(results.size, results_of(place), result_set_name(place))
+    return envelope.ok("/api/filesystem/fileInfo", {"path": path, "colNumber": columns, "rowNumber": rows})
+
+
+async def _exists(request: Request, asker: Asker, place: layout.JobPath | Place) -> bool:
+    workspaces: Workspaces = request.app.state.workspaces
+    results: Results = request.app.state.results
+    if isinstance(place, Place):
+        return bool(await asyncio.to_thread(workspaces.kind, place))
+    if place.rest in ("", layout.LOG, layout.RESULTS):
+        storage: Storage = request.app.state.storage
+        job = await job_at(request, place, asker)
+        newest = layout.JobPath.parse(storage.relative(job.log_path) or "") if job is not None else None
+        return newest is not None and newest.day == place.day and 1 <= place.attempt <= newest.attempt
     try:
-        return await jobs.find(ShortId(place.short_id, ""), asker)
+        await asyncio.to_thread(results.size, results_of(place), result_set_name(place))
     except NotFound:
-        return None
+        return False
+    return True
 
 
-def _results_of(place: layout.JobPath) -> str:
-    return str(layout.JobPath(place.day, place.user, place.short_id, place.attempt, layout.RESULTS))
+def _text(request: Request, place: Place) -> str:
+    workspaces: Workspaces = request.app.state.workspaces
+    content = workspaces.read(place, LARGEST_TEXT)
+    if content is None:
+        raise Invalid(codes.FILE_TOO_LARGE, f"the file is over {LARGEST_TEXT} bytes; download it", field="path")
+    return content.decode("utf-8", "replace")

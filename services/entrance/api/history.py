@@ -1,4 +1,4 @@
-"""/jobhistory/*: one job, or a list."""
+"""/jobhistory/*: one job, or a list, and what users note beside a job."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from commons.process.errors import Invalid, NotFound
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from services.entrance.api.asking import asker_of
+from services.entrance.api.bodies import json_object
 from services.entrance.jobs import Jobs
+from services.entrance.users import Asker
 from services.entrance.wire import envelope
 from services.entrance.wire.exec_id import parse_job_key
-from services.entrance.wire.jobs import task
-from services.entrance.wire.queries import history_query
+from services.entrance.wire.jobs import extra_info, observe_info, task
+from services.entrance.wire.queries import history_query, ids_query, undone_query
 
 router = APIRouter(prefix="/jobhistory", tags=["jobhistory"])
 
@@ -19,27 +22,121 @@ _NONE = (
     "The corresponding job was not found, or there may be no permission to view the job"
     "(没有找到对应的job，也可能是没有查看该job的权限)"
 )
+_TIP = (
+    "The request interface %s is abnormal. You can try to troubleshoot common problems in the knowledge base document"
+)
 
 
 @router.get("/list")
 async def jobs_list(request: Request) -> dict[str, object]:
     """The caller's jobs, newest first; `totalPage` counts jobs. Administrators with isAdminView see all users'."""
     asker = await asker_of(request)
-    all_users = asker.is_admin and request.query_params.get("isAdminView", "").lower() == "true"
     jobs: Jobs = request.app.state.jobs
-    page = await jobs.query(history_query(request.query_params, asker.user, all_users=all_users))
-    data = {"totalPage": page.total, "tasks": [task(job, with_code=True) for job in page.jobs]}
-    return envelope.ok("/api/jobhistory/list", data)
+    page = await jobs.query(history_query(request.query_params, asker.user, all_users=_sees_all(request, asker)))
+    return envelope.ok("/api/jobhistory/list", {"totalPage": page.total, "tasks": _tasks(page)})
+
+
+@router.get("/listundonetasks")
+async def undone(request: Request) -> dict[str, object]:
+    """As list, of jobs that have not ended, from `startTaskID` on."""
+    asker = await asker_of(request)
+    jobs: Jobs = request.app.state.jobs
+    page = await jobs.query(undone_query(request.query_params, asker.user, all_users=_sees_all(request, asker)))
+    return envelope.ok("/api/jobhistory/listundonetasks", {"totalPage": page.total, "tasks": _tasks(page)})
+
+
+@router.get("/listundone")
+async def undone_count(request: Request) -> dict[str, object]:
+    """How many jobs have not ended."""
+    asker = await asker_of(request)
+    jobs: Jobs = request.app.state.jobs
+    counts = await jobs.count(undone_query(request.query_params, asker.user, all_users=_sees_all(request, asker)))
+    return envelope.ok("/api/jobhistory/listundone", {"totalPage": sum(counts.values())})
+
+
+@router.get("/list-taskids")
+async def by_ids(request: Request) -> dict[str, object]:
+    """The jobs that `taskID` names, those that the caller may see; newest first."""
+    asker = await asker_of(request)
+    jobs: Jobs = request.app.state.jobs
+    page = await jobs.query(ids_query(request.query_params, asker.user, all_users=asker.is_admin))
+    return envelope.ok("/api/jobhistory/list-taskids", {"jobHistoryList": _tasks(page)})
+
+
+@router.get("/listDurationTop")
+async def longest(request: Request) -> dict[str, object]:
+    """The jobs that took longest. Administrators see all users', or those of `proxyUser`."""
+    asker = await asker_of(request)
+    jobs: Jobs = request.app.state.jobs
+    wanted = history_query(request.query_params, asker.user, all_users=asker.is_admin)
+    wanted.longest_first = True
+    return envelope.ok("/api/jobhistory/listDurationTop", {"tasks": _tasks(await jobs.query(wanted))})
+
+
+@router.get("/governanceStationAdmin")
+async def administrator(request: Request) -> dict[str, object]:
+    """What the caller may administer."""
+    asker = await asker_of(request)
+    rights = dict.fromkeys(("admin", "historyAdmin", "deptAdmin"), asker.is_admin)
+    return envelope.ok("/api/jobhistory/governanceStationAdmin", {**rights, "errorMsgTip": _TIP})
+
+
+@router.get("/job-extra-info")
+async def job_extra_info(request: Request) -> Response:
+    """What is known of the job `jobId` beside its row: metrics, its code, how long it took."""
+    method = "/api/jobhistory/job-extra-info"
+    job = await _job(request, request.query_params.get("jobId", ""))
+    if job is None:
+        return JSONResponse(envelope.failed(method, _NONE), 400)
+    return JSONResponse(envelope.ok(method, {"metricsMap": extra_info(job)}))
+
+
+@router.post("/setting/addObserveInfo")
+async def add_observe_info(request: Request) -> Response:
+    """Keep with the job `taskId` whom to notify of it: {taskId, receiver, extra: {title, detail}, monitorLevel, …}."""
+    asker = await asker_of(request)
+    key, info = observe_info(await json_object(request))
+    return await _observed(request, "addObserveInfo", await _job(request, key, asker), info)
+
+
+@router.get("/setting/deleteObserveInfo")
+async def delete_observe_info(request: Request) -> Response:
+    """Forget whom to notify of the job `taskId`."""
+    job = await _job(request, request.query_params.get("taskId", ""))
+    return await _observed(request, "deleteObserveInfo", job, "")
 
 
 @router.get("/{id}/get")
 async def get(request: Request, id: str) -> Response:
     """One job."""
-    asker = await asker_of(request)
-    jobs: Jobs = request.app.state.jobs
     method = f"/api/jobhistory/{id}/get"
-    try:
-        job = await jobs.find(parse_job_key(id), asker)
-    except (NotFound, Invalid):
+    job = await _job(request, id)
+    if job is None:
         return JSONResponse(envelope.failed(method, _NONE), 400)
     return JSONResponse(envelope.ok(method, {"task": task(job)}))
+
+
+async def _observed(request: Request, action: str, job: pb.Job | None, info: str) -> Response:
+    method = f"/api/jobhistory/setting/{action}"
+    if job is None:
+        return JSONResponse(envelope.failed(method, _NONE), 400)
+    jobs: Jobs = request.app.state.jobs
+    await jobs.observe(job, info)
+    return JSONResponse(envelope.ok(method))
+
+
+async def _job(request: Request, id: str, asker: Asker | None = None) -> pb.Job | None:
+    """The job, or None when it is unknown or another user's: the two look alike."""
+    jobs: Jobs = request.app.state.jobs
+    try:
+        return await jobs.find(parse_job_key(id), asker or await asker_of(request))
+    except (NotFound, Invalid):
+        return None
+
+
+def _sees_all(request: Request, asker: Asker) -> bool:
+    return asker.is_admin and request.query_params.get("isAdminView", "").lower() == "true"
+
+
+def _tasks(page: pb.JobHistoryPage) -> list[dict[str, object]]:
+    return [task(job, with_code=True) for job in page.jobs]

@@ -1,4 +1,4 @@
-"""/entrance/*: submit, status, progress, log, kill."""
+"""/entrance/*: submit, status, progress, log, kill, and their other names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from commons.process.errors import Invalid, NotFound
+from protocol import codes
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from services.entrance.api.asking import asker_of
@@ -33,18 +34,27 @@ _NO_LOG = (
     "download the log file for viewing.(您刚刚执行的job已经结束，本接口不再提供查询，建议您下载日志文件进行查看)"
 )
 _NO_KILL = "Get job by ID error, kill failed.(获取job时发生异常，kill失败)"
+_NO_PAUSE = "Get job by ID error, pause failed.(获取job时发生异常，pause失败)"
 _KILLED = "Successfully killed the job(成功kill了job)"
+_PAUSED = "success to pause job (成功pause了job)"
+_NO_LISTS = "Request parameter error, please use array(请求参数错误，请使用数组)"
+_OTHER_LENGTH = (
+    "The length of the ID list does not match the length of the TASKID list(id列表的长度与taskId列表的长度不一致)"
+)
+MOST_KILLS = 1000
 
 
 @router.post("/submit")
+@router.post("/execute")
 async def submit(request: Request) -> dict[str, object]:
-    """Submit a job; it is saved for good when the answer comes."""
+    """Submit a job; it is saved for good when the answer comes. Both routes take the new body and the older one."""
     asker = await asker_of(request)
     body = await json_object(request)
     client = request.client.host if request.client else ""
     jobs: Jobs = request.app.state.jobs
     job = await jobs.submit(parse_submit(body, asker.user, client), asker)
-    return envelope.ok("/api/entrance/submit", {"taskID": job.job_id, "execID": exec_id_of(job)})
+    action = request.url.path.rpartition("/")[2]
+    return envelope.ok(f"/api/entrance/{action}", {"taskID": job.job_id, "execID": exec_id_of(job)})
 
 
 @router.get("/{id}/status")
@@ -57,14 +67,19 @@ async def status(request: Request, id: str) -> Response:
 
 
 @router.get("/{id}/progress")
+@router.get("/{id}/progressWithResource")
 async def progress(request: Request, id: str) -> Response:
-    """How far the job is, from 0 to 1, and the steps of the statement that runs."""
+    """How far the job is, from 0 to 1, and the steps of the statement that runs; there is no YARN to have resources."""
+    action = request.url.path.rpartition("/")[2]
     job = await _job(request, id)
     if job is None:
-        return _refused(id, "progress", _NO_PROGRESS)
+        return _refused(id, action, _NO_PROGRESS)
     ended = JOB.final(JobStatus(job.status))
     vertices = [] if ended else json.loads(job.metrics or "{}").get("vertices", [])
-    return _good(job, id, "progress", {"progress": job.progress, "progressInfo": progress_info(vertices)})
+    data: dict[str, object] = {"progress": job.progress, "progressInfo": progress_info(vertices)}
+    if action == "progressWithResource" and not ended:
+        data = {"yarnResource": None, **data}
+    return _good(job, id, action, data)
 
 
 @router.get("/{id}/log")
@@ -92,6 +107,40 @@ async def kill(request: Request, id: str) -> Response:
     jobs: Jobs = request.app.state.jobs
     await jobs.kill(job, asker)
     return _good(job, id, "kill", {}, _KILLED)
+
+
+@router.post("/{id}/killJobs")
+async def kill_jobs(request: Request, id: str) -> Response:
+    """Wish the jobs of `idList` cancelled, or where one is unknown the job in its place in `taskIDList`."""
+    asker = await asker_of(request)
+    body = await json_object(request)
+    ids, task_ids = body.get("idList"), body.get("taskIDList")
+    if not isinstance(ids, list) or not isinstance(task_ids, list):
+        return _refused(id, "killJobs", _NO_LISTS)
+    if len(ids) != len(task_ids):
+        return _refused(id, "killJobs", _OTHER_LENGTH)
+    if len(ids) > MOST_KILLS:
+        raise Invalid(codes.REQUEST_INVALID, f"at most {MOST_KILLS} jobs are killed at once", field="idList")
+    answers = [await _kill_one(request, keys, asker) for keys in zip(ids, task_ids, strict=True)]
+    return JSONResponse(envelope.ok(f"/api/entrance/{id}/killJobs", {"messages": answers}, "success"))
+
+
+async def _kill_one(request: Request, keys: tuple[object, object], asker: Asker) -> dict[str, object]:
+    method = f"/api/entrance/{keys[0]}/kill"
+    jobs: Jobs = request.app.state.jobs
+    for key in keys:
+        job = await _job(request, str(key), asker)
+        if job is not None:
+            await jobs.kill(job, asker)
+            return envelope.ok(method, {"execID": exec_id_of(job)}, _KILLED)
+    return envelope.failed(method, _NO_KILL)
+
+
+@router.get("/{id}/pause")
+async def pause(request: Request, id: str) -> Response:
+    """Does nothing, as in Linkis: clients call it."""
+    job = await _job(request, id)
+    return _refused(id, "pause", _NO_PAUSE) if job is None else _good(job, id, "pause", {}, _PAUSED)
 
 
 async def _job(request: Request, id: str, asker: Asker | None = None) -> pb.Job | None:

@@ -37,10 +37,15 @@ async def login(request: Request) -> Response:
         asker, ticket = await users.log_in(str(name), str(password))
     except Invalid as error:
         return JSONResponse(envelope.failed(None, error.message, more), 400)
-    data = {**more, "isAdmin": asker.is_admin, "userName": asker.user}
-    answer = JSONResponse(envelope.ok(None, data, "login successful(登录成功)！"))
-    answer.set_cookie(TICKET, ticket, path="/", httponly=True, samesite="lax")
-    return answer
+    return _logged_in({**more, "isAdmin": asker.is_admin, "userName": asker.user}, ticket)
+
+
+@router.post("/token-login")
+async def token_login(request: Request) -> Response:
+    """Log in with a token, in headers or cookies; the answer sets the session's cookie."""
+    users: Users = request.app.state.users
+    asker = await asker_of(request)
+    return _logged_in({"isAdmin": asker.is_admin, "userName": asker.user}, await users.new_ticket(asker.user))
 
 
 @router.get("/logout", include_in_schema=False)
@@ -62,6 +67,28 @@ async def user_info(request: Request) -> dict[str, object]:
     return envelope.ok(None, {"userName": asker.user, "isAdmin": asker.is_admin}, "get user information succeed!")
 
 
+@router.get("/heartbeat")
+async def heartbeat(request: Request) -> dict[str, object]:
+    """The session is alive, and stays so."""
+    await asker_of(request)
+    return envelope.ok(None, message="Maintain heartbeat success(维系心跳成功)")
+
+
+@router.get("/publicKey")
+async def public_key(request: Request) -> dict[str, object]:
+    """Passwords are sent as they are: TLS is what encrypts them."""
+    data = {"enableSSL": request.url.scheme == "https", "enableLoginEncrypt": False}
+    return envelope.ok(None, data, "Gain success(获取成功)！")
+
+
+@router.get("/baseinfo")
+async def base_info(request: Request) -> dict[str, object]:
+    """What consoles ask of the cluster."""
+    await asker_of(request)
+    data = {"resultSetExportEnable": True, "engineLogOnlyAdminEnable": False, "linkisClusterName": ""}
+    return envelope.ok(None, data, "get baseinfo success(获取成功)！")
+
+
 @router.post("/create")
 async def create(request: Request) -> dict[str, object]:
     """A new user {userName, password, isAdmin}; administrators only."""
@@ -76,6 +103,12 @@ async def create(request: Request) -> dict[str, object]:
     users: Users = request.app.state.users
     await users.create(name, password, is_admin=is_admin)
     return envelope.ok(None, {"userName": name})
+
+
+def _logged_in(data: dict[str, object], ticket: str) -> Response:
+    answer = JSONResponse(envelope.ok(None, data, "login successful(登录成功)！"))
+    answer.set_cookie(TICKET, ticket, path="/", httponly=True, samesite="lax")
+    return answer
 
 
 def _wrong(field: str) -> HeadgateError:

@@ -14,6 +14,8 @@ from services.entrance.wire import exec_id
 
 LONGEST_SECONDS = 10**9
 MOST_RETRIES = 100
+_OLD = {"executionCode", "executeApplicationName", "requestApplicationName"}
+"""What only the older body has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,44 +41,21 @@ class Submit:
 
 
 def parse_submit(body: object, user: str, request_ip: str) -> Submit:
-    """Check a submit body. Raises Invalid naming the field and the fix."""
+    """Check the body of submit, or the older one of execute, which has no `executionContent`.
+
+    Raises Invalid naming the field and the fix.
+    """
     if not isinstance(body, dict):
         raise Invalid(codes.REQUEST_INVALID, "the body must be a JSON object", field="body")
-    content = _mapping(body, "executionContent")
-    labels = _mapping(body, "labels")
-    code, run_type = _text(content, "code", "executionContent."), _run_type(content, labels)
-    if not code.strip():
-        raise Invalid(
-            codes.CODE_EMPTY,
-            "param executionCode and scriptPath cannot be empty at the same time: give executionContent.code"
-            "(参数executionCode和scriptPath不能同时为空)",
-            field="executionContent.code",
-        )
-    if "\x00" in code:
-        raise Invalid(
-            codes.REQUEST_INVALID,
-            "executionContent.code holds a NUL character; remove it",
-            field="executionContent.code",
-        )
-    if not labels:
-        raise Invalid(
-            codes.LABELS_MISSING,
-            "params or labels cannot be empty: give labels.engineType and labels.userCreator",
-            field="labels",
-        )
-    engine = _text(labels, "engineType", "labels.")
-    if not engine:
-        raise Invalid(
-            codes.LABEL_INVALID,
-            "You need to specify engineTypeLabel in labels,such as flink-1.20.5",
-            field="labels.engineType",
-        )
+    old = body.get("executionContent") is None and not _OLD.isdisjoint(body)
+    content, within = (body, "") if old else (_mapping(body, "executionContent"), "executionContent.")
+    labels = _old_labels(body, user) if old else _mapping(body, "labels")
+    code = _code(content, "executionCode" if old else "code", within)
+    engine = _engine(labels)
+    run_type = _text(content, "runType", within) or _text(labels, "codeType", "labels.")
     if not run_type:
-        raise Invalid(
-            codes.LABEL_INVALID,
-            "You need to specify runType in executionContent, such as sql",
-            field="executionContent.runType",
-        )
+        what = f"You need to specify runType in {within.rstrip('.') or 'the body'}, such as sql"
+        raise Invalid(codes.LABEL_INVALID, what, field=f"{within}runType")
     params = _mapping(body, "params")
     configuration = _mapping(params, "configuration", "params.")
     return Submit(
@@ -96,8 +75,38 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
     )
 
 
-def _run_type(content: Mapping[str, object], labels: Mapping[str, object]) -> str:
-    return _text(content, "runType", "executionContent.") or _text(labels, "codeType", "labels.")
+def _old_labels(body: Mapping[str, object], user: str) -> dict[str, object]:
+    """The labels of the older body; its applications stand in for those that lack."""
+    engine, creator = (_text(body, name, "") for name in ("executeApplicationName", "requestApplicationName"))
+    labels: dict[str, object] = {"engineType": engine} if engine else {}
+    if creator:
+        labels["userCreator"] = f"{user}-{creator}"
+    return labels | {name: value for name, value in _mapping(body, "labels").items() if value is not None}
+
+
+def _code(content: Mapping[str, object], name: str, within: str) -> str:
+    code, field = _text(content, name, within), f"{within}{name}"
+    if not code.strip():
+        raise Invalid(
+            codes.CODE_EMPTY,
+            f"param executionCode and scriptPath cannot be empty at the same time: give {field}"
+            "(参数executionCode和scriptPath不能同时为空)",
+            field=field,
+        )
+    if "\x00" in code:
+        raise Invalid(codes.REQUEST_INVALID, f"{field} holds a NUL character; remove it", field=field)
+    return code
+
+
+def _engine(labels: Mapping[str, object]) -> str:
+    if not labels:
+        what = "params or labels cannot be empty: give labels.engineType and labels.userCreator"
+        raise Invalid(codes.LABELS_MISSING, what, field="labels")
+    engine = _text(labels, "engineType", "labels.")
+    if not engine:
+        what = "You need to specify engineTypeLabel in labels,such as flink-1.20.5"
+        raise Invalid(codes.LABEL_INVALID, what, field="labels.engineType")
+    return engine
 
 
 def _creator(user_creator: str, user: str) -> str:
@@ -177,7 +186,7 @@ def task(job: pb.Job, *, with_code: bool = False) -> dict[str, object]:
         "execId": job.short_id,
         "umUser": job.submit_user,
         "executeUser": job.execute_user,
-        "engineInstance": (job.live.engine_id or None) if job.HasField("live") else None,
+        "engineInstance": _engine_instance(job),
         "executionCode": job.execution_code if with_code else None,
         "progress": str(job.progress),
         "logPath": job.log_path,
@@ -207,6 +216,33 @@ def task(job: pb.Job, *, with_code: bool = False) -> dict[str, object]:
         "metrics": job.metrics,
         "subJobs": None,
     }
+
+
+def _engine_instance(job: pb.Job) -> str | None:
+    now = job.live.engine_id if job.HasField("live") else ""
+    return now or json.loads(job.metrics or "{}").get("engineInstance")
+
+
+def extra_info(job: pb.Job) -> dict[str, object]:
+    """The metrics of a job with its code and how long it took."""
+    took = f"{job.updated_at_ms - job.created_at_ms} ms"
+    return {**json.loads(job.metrics or "{}"), "executionCode": job.execution_code, "runtime": took}
+
+
+def observe_info(body: Mapping[str, object]) -> tuple[str, str]:
+    """A job's key, and whom to notify of it how, as the job keeps it (JSON). Raises Invalid naming what lacks."""
+    kept: dict[str, object] = {}
+    for name in ("taskId", "receiver", "monitorLevel", "subSystemId"):
+        value = body.get(name)
+        if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+            raise Invalid(codes.FIELD_INVALID, f"{name} must be a text or a number", field=name)
+        kept[name] = value
+    extra = _mapping(body, "extra")
+    for name in ("title", "detail"):
+        if not _text(extra, name, "extra."):
+            raise Invalid(codes.FIELD_INVALID, f"extra.{name} must be a text", field=f"extra.{name}")
+    kept["extra"] = extra
+    return str(kept["taskId"]), json.dumps(kept, ensure_ascii=False)
 
 
 def progress_info(vertices: list[dict[str, object]]) -> list[dict[str, object]]:

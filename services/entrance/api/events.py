@@ -1,0 +1,39 @@
+"""/entrance/{id}/events: a job as server-sent events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from services.entrance.api.asking import asker_of
+from services.entrance.events import events
+from services.entrance.jobs import Jobs
+from services.entrance.users import Asker
+from services.entrance.wire.exec_id import parse_job_key
+from services.entrance.wire.queries import number
+
+router = APIRouter(prefix="/entrance", tags=["entrance"])
+
+
+@router.get("/{id}/events")
+async def watch(request: Request, id: str) -> StreamingResponse:
+    """status, progress, log and end as they come; a client that was cut off sends Last-Event-ID and goes on."""
+    asker = await asker_of(request)
+    jobs: Jobs = request.app.state.jobs
+    job = await jobs.find(parse_job_key(id), asker)
+    after = number({"Last-Event-ID": request.headers.get("Last-Event-ID", "")}, "Last-Event-ID", 0)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_written(jobs, job, asker, max(0, after)), media_type="text/event-stream", headers=headers)
+
+
+async def _written(jobs: Jobs, job: pb.Job, asker: Asker, after: int) -> AsyncIterator[str]:
+    async for event in events(jobs, job, asker, after):
+        if event is None:
+            yield ": still here\n\n"
+        else:
+            data = json.dumps(event.data, ensure_ascii=False)
+            yield f"event: {event.kind}\nid: {event.number}\ndata: {data}\n\n"

@@ -1,0 +1,84 @@
+"""/filesystem/*: a user's workspace folder, to write in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from commons.process.errors import Invalid
+from protocol import codes
+from services.entrance.api.asking import asker_of
+from services.entrance.api.bodies import TooLarge, WrongType, json_object
+from services.entrance.api.places import work_place
+from services.entrance.wire import envelope
+from services.entrance.workspace import Place, Workspaces, checked_file_name
+
+router = APIRouter(prefix="/filesystem", tags=["filesystem"])
+
+LARGEST_UPLOAD = 500 * 1024 * 1024
+MOST_FILES = 100
+
+
+@router.get("/getUserRootPath")
+async def user_root_path(request: Request) -> dict[str, object]:
+    """The caller's workspace folder."""
+    asker = await asker_of(request)
+    if request.query_params.get("pathType", "file").lower() != "file":
+        raise Invalid(codes.ROOT_MISSING, "there are only local workspaces; pathType must be file", field="pathType")
+    workspaces: Workspaces = request.app.state.workspaces
+    root = await asyncio.to_thread(workspaces.root, asker.user)
+    return envelope.ok("/api/filesystem/getUserRootPath", {"userLocalRootPath": root})
+
+
+@router.post("/createNewDir")
+async def create_new_dir(request: Request) -> dict[str, object]:
+    """A new folder {path} in the caller's workspace, with those above it."""
+    asker = await asker_of(request)
+    body = await json_object(request)
+    workspaces: Workspaces = request.app.state.workspaces
+    await asyncio.to_thread(workspaces.make_folder, work_place(request, asker, body.get("path")))
+    return envelope.ok("/api/filesystem/createNewDir")
+
+
+@router.post("/upload")
+async def upload(request: Request) -> dict[str, object]:
+    """Files into the folder `path` of the caller's workspace: a form with `path` and one or more `file`."""
+    asker = await asker_of(request)
+    kind = request.headers.get("content-type", "")
+    if not kind.lower().startswith("multipart/form-data"):
+        what = f"Content-Type must be multipart/form-data, not {kind[:60] or 'missing'}"
+        raise WrongType(codes.REQUEST_INVALID, what, field="Content-Type")
+    try:
+        form = await MultiPartParser(request.headers, _bounded(request), max_files=MOST_FILES).parse()
+    except (MultiPartException, KeyError) as error:
+        raise Invalid(codes.REQUEST_INVALID, f"the form cannot be read: {error}", field="body") from None
+    try:
+        folder = work_place(request, asker, form.get("path"))
+        files = [file for file in form.getlist("file") if isinstance(file, UploadFile)]
+        if not files:
+            raise Invalid(codes.FIELD_INVALID, "file is missing; send one or more", field="file")
+        named = [(_within(folder, checked_file_name(file.filename or "")), file) for file in files]
+        workspaces: Workspaces = request.app.state.workspaces
+        for place, file in named:
+            await asyncio.to_thread(workspaces.write, place, file.file)
+    finally:
+        await form.close()
+    return envelope.ok("/api/filesystem/upload")
+
+
+def _within(folder: Place, name: str) -> Place:
+    return Place(folder.user, (*folder.parts, name), f"{folder.address.rstrip('/')}/{name}")
+
+
+async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
+    """The body as it comes; the parser keeps files on disk, and no more of them than the limit."""
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST_UPLOAD:
+            raise TooLarge(codes.REQUEST_INVALID, f"the upload is over {LARGEST_UPLOAD} bytes; send less", field="file")
+        yield chunk
