@@ -21,6 +21,7 @@ from services.entrance.api import app as rest
 from services.entrance.dispatch import Parts
 from services.entrance.engines import Engines
 from services.entrance.grants import Grants
+from services.entrance.idempotency import SubmitKeys
 from services.entrance.instance import Instance
 from services.entrance.intake import Intake
 from services.entrance.jobs import Jobs
@@ -54,7 +55,15 @@ class Entrance:
         self._instance = Instance(name, jobhistory, parts, settings.lease_seconds / 5)
         engines = Engines(manager, settings.tenant_running_jobs)
         self._users = Users(db, clock, settings.session_seconds)
-        jobs = Jobs(jobhistory, Intake(settings), self._instance, Logs(jobhistory, storage, ecm_of), storage, clock)
+        jobs = Jobs(
+            jobhistory,
+            Intake(settings),
+            SubmitKeys(db, clock),
+            self._instance,
+            Logs(jobhistory, storage, ecm_of),
+            storage,
+            clock,
+        )
         workspaces = Workspaces(settings.home_folder / "workspace")
         self._app = rest.build(jobs, self._users, engines, storage, workspaces, lambda: self._ready)
         self._server = rpc.Server(address)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 
 from commons.process.clock import Clock
-from commons.process.errors import AlreadyExists, HeadgateError, NotFound
+from commons.process.errors import AlreadyExists, Exhausted, Invalid, NotFound, Unavailable
 from commons.process.ids import time_ordered
 from commons.storage import Storage
 from protocol import codes, layout
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from protocol.states.job import JOB, JobStatus
 from protocol.values import Tenant
+from services.entrance.idempotency import SubmitKeys
 from services.entrance.instance import Instance
 from services.entrance.intake import Intake, JobRequest, day_of
 from services.entrance.logs import Logs
@@ -22,6 +25,7 @@ from services.entrance.wire import exec_id
 from services.entrance.wire.exec_id import JobId, ShortId
 from services.entrance.wire.jobs import Submit
 
+WAIT_POLL_SECONDS = 0.1
 LONGEST_CODE = 50_000
 """Bytes of code in a row; longer code lies in a file."""
 
@@ -30,31 +34,59 @@ class Jobs:
     """Composed by `app`; holds nothing of its own."""
 
     def __init__(
-        self, jobhistory: JobHistory, intake: Intake, instance: Instance, logs: Logs, storage: Storage, clock: Clock
+        self,
+        jobhistory: JobHistory,
+        intake: Intake,
+        keys: SubmitKeys,
+        instance: Instance,
+        logs: Logs,
+        storage: Storage,
+        clock: Clock,
     ) -> None:
         self._jobhistory = jobhistory
         self._intake = intake
+        self._keys = keys
         self._instance = instance
         self._logs = logs
         self._storage = storage
         self._clock = clock
 
-    async def submit(self, submit: Submit, asker: Asker) -> pb.Job:
-        """The job, saved for good. Raises what intake and the queue limit raise; nothing is kept then."""
+    async def submit(self, submit: Submit, asker: Asker, key: str = "") -> pb.Job:
+        """The job, saved for good; the same for a repeated `key`. Raises what intake and the queue limit raise.
+
+        Nothing is kept of a submit that is refused.
+        """
         request = self._intake.accept(submit, asker, self._clock.now_ms())
-        while True:
-            short = exec_id.short_id(submit.creator, asker.user, request.kind, time_ordered())
-            place = layout.JobPath(day_of(self._clock.now_ms()), asker.user, short, 1)
+        short = exec_id.short_id(submit.creator, asker.user, request.kind, time_ordered())
+        if key:
+            short = await self._keys.bind(asker.user, key, submit, short)
+        place = layout.JobPath(day_of(self._clock.now_ms()), asker.user, short, 1)
+        record = await asyncio.to_thread(self._record, submit, request, asker, place)
+        try:
+            job = await self._jobhistory.SaveJobHistory(record)
+        except AlreadyExists:
+            if not key:  # another process made the same id: a new one
+                return await self.submit(submit, asker)
+            job = await self._jobhistory.FindJob(pb.FindJobRequest(short_id=short))
+        except Unavailable as error:  # it may have been saved all the same
             try:
-                record = await asyncio.to_thread(self._record, submit, request, asker, place)
-                job = await self._jobhistory.SaveJobHistory(record)
-                break
-            except AlreadyExists:
-                continue  # another process made the same id: make a new one
-            except HeadgateError:
-                await asyncio.to_thread(self._storage.remove, str(place))
-                raise
+                job = await self._jobhistory.FindJob(pb.FindJobRequest(short_id=short))
+            except NotFound:
+                raise error from None
+        except (Exhausted, Invalid):
+            await asyncio.to_thread(self._storage.remove, str(place))
+            if key:
+                await self._keys.release(asker.user, key)
+            raise
         self._instance.take(job.job_id)
+        return job
+
+    async def wait(self, job: pb.Job, asker: Asker, seconds: float) -> pb.Job:
+        """The job once its status is another one, or as it is after `seconds`."""
+        until, before = time.monotonic() + seconds, job.status
+        while job.status == before and not JOB.final(JobStatus(before)) and time.monotonic() < until:
+            await asyncio.sleep(WAIT_POLL_SECONDS)
+            job = await self.find(JobId(job.job_id), asker)
         return job
 
     async def find(self, key: JobId | ShortId, asker: Asker) -> pb.Job:

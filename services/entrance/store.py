@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.entrance.tables import SESSION, TOKEN, USER
+from services.entrance.tables import SESSION, SUBMIT_KEY, TOKEN, USER
 
 
 async def user(tx: AsyncConnection, name: str) -> Row[Any] | None:
@@ -52,3 +52,21 @@ async def delete_session(tx: AsyncConnection, ticket_hash: str) -> None:
 
 async def delete_old_sessions(tx: AsyncConnection, now: datetime) -> None:
     await tx.execute(delete(SESSION).where(SESSION.c.expires_at < now))
+
+
+async def submit_key(tx: AsyncConnection, user: str, key_hash: str) -> Row[Any] | None:
+    where = (SUBMIT_KEY.c.user == user, SUBMIT_KEY.c.key_hash == key_hash)
+    row: Row[Any] | None = (await tx.execute(select(SUBMIT_KEY).where(*where))).first()
+    return row
+
+
+async def insert_submit_key(tx: AsyncConnection, **values: object) -> None:
+    await tx.execute(insert(SUBMIT_KEY).values(**values))
+
+
+async def delete_submit_key(tx: AsyncConnection, user: str, key_hash: str) -> None:
+    await tx.execute(delete(SUBMIT_KEY).where(SUBMIT_KEY.c.user == user, SUBMIT_KEY.c.key_hash == key_hash))
+
+
+async def delete_old_submit_keys(tx: AsyncConnection, before: datetime) -> None:
+    await tx.execute(delete(SUBMIT_KEY).where(SUBMIT_KEY.c.created_at < before))

@@ -32,3 +32,14 @@ SESSION = Table(
     Column("user", String(20), nullable=False),
     Column("expires_at", MilliTime, nullable=False),
 )
+
+SUBMIT_KEY = Table(
+    "headgate_submit_key",
+    METADATA,
+    Column("user", String(20), primary_key=True),
+    Column("key_hash", String(64), primary_key=True, comment="SHA-256 of the Idempotency-Key"),
+    Column("body_hash", String(64), nullable=False, comment="SHA-256 of what was submitted"),
+    Column("short_id", String(64), nullable=False, comment="of the one job"),
+    Column("created_at", MilliTime, nullable=False),
+    comment="submits that may be repeated, for a day",
+)

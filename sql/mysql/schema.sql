@@ -99,6 +99,15 @@ CREATE TABLE headgate_session (
   PRIMARY KEY (ticket_hash)
 );
 
+CREATE TABLE headgate_submit_key (
+  user VARCHAR(20) NOT NULL,
+  key_hash VARCHAR(64) NOT NULL COMMENT 'SHA-256 of the Idempotency-Key',
+  body_hash VARCHAR(64) NOT NULL COMMENT 'SHA-256 of what was submitted',
+  short_id VARCHAR(64) NOT NULL COMMENT 'of the one job',
+  created_at DATETIME(3) NOT NULL,
+  PRIMARY KEY (user, key_hash)
+)COMMENT='submits that may be repeated, for a day';
+
 CREATE TABLE headgate_token (
   id INTEGER NOT NULL AUTO_INCREMENT,
   token_hash VARCHAR(64) NOT NULL COMMENT 'SHA-256',

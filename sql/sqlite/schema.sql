@@ -99,6 +99,15 @@ CREATE TABLE headgate_session (
   PRIMARY KEY (ticket_hash)
 );
 
+CREATE TABLE headgate_submit_key (
+  user VARCHAR(20) NOT NULL,
+  key_hash VARCHAR(64) NOT NULL,
+  body_hash VARCHAR(64) NOT NULL,
+  short_id VARCHAR(64) NOT NULL,
+  created_at DATETIME NOT NULL,
+  PRIMARY KEY (user, key_hash)
+);
+
 CREATE TABLE headgate_token (
   id INTEGER NOT NULL,
   token_hash VARCHAR(64) NOT NULL,

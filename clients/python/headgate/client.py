@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
@@ -165,6 +166,7 @@ class Client:
                 },
                 "source": dict(source or {}),
             },
+            once_key=uuid.uuid4().hex,
         )
         return Job(self._http, data["taskID"])
 

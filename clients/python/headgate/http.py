@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx2
@@ -20,7 +20,7 @@ _OWN_MACHINE = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
 class Http:
-    """GETs are tried again when the connection fails; a POST is sent once."""
+    """What is harmless to repeat is tried again when the connection fails."""
 
     def __init__(self, credentials: Credentials, transport: httpx2.BaseTransport | None = None) -> None:
         headers = {}
@@ -39,26 +39,27 @@ class Http:
         )
 
     def get(self, route: str, /, **query: str | int) -> dict[str, Any]:
+        return self._again(lambda: self._client.get(route, params=query))
+
+    def post(self, path: str, body: Mapping[str, object], *, once_key: str = "") -> dict[str, Any]:
+        """Sent once; with a key, under which the service does it once, again when the connection fails."""
+        headers = {"Idempotency-Key": once_key} if once_key else {}
+        return self._again(lambda: self._client.post(path, json=dict(body), headers=headers), tries=bool(once_key))
+
+    def _again(self, call: Callable[[], httpx2.Response], *, tries: bool = True) -> dict[str, Any]:
         began, pause = time.monotonic(), 0.2
         while True:
             try:
-                reply = self._client.get(route, params=query)
+                reply = call()
                 self._answered = True
                 return self._open(reply)
             except httpx2.TransportError as error:
                 # a service that has answered before may be starting again
-                if time.monotonic() - began > (RESTART_SECONDS if self._answered else CONNECT_SECONDS):
+                patience = RESTART_SECONDS if self._answered else CONNECT_SECONDS
+                if not tries or time.monotonic() - began > patience:
                     raise self._unreachable(error) from None
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
-
-    def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        try:
-            reply = self._client.post(path, json=dict(body))
-            self._answered = True
-            return self._open(reply)
-        except httpx2.TransportError as error:
-            raise self._unreachable(error) from None
 
     def cookie(self, name: str) -> str:
         return self._client.cookies.get(name) or ""

@@ -8,7 +8,18 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from commons.storage import Storage
-from services.entrance.api import downloads, errors, files, history, jobs, operation, statistics, users, workspace
+from services.entrance.api import (
+    downloads,
+    errors,
+    events,
+    files,
+    history,
+    jobs,
+    operation,
+    statistics,
+    users,
+    workspace,
+)
 from services.entrance.engines import Engines
 from services.entrance.jobs import Jobs
 from services.entrance.results import Results
@@ -26,7 +37,7 @@ def build(
     app.state.jobs, app.state.users, app.state.storage = jobs_, users_, storage
     app.state.results, app.state.engines, app.state.workspaces = Results(storage), engines, workspaces
     routes = APIRouter()
-    for family in (users, jobs, operation, history, statistics, files, downloads, workspace):
+    for family in (users, jobs, events, operation, history, statistics, files, downloads, workspace):
         routes.include_router(family.router)
     app.include_router(routes, prefix=PREFIX)
     app.include_router(routes, prefix=ALIAS, include_in_schema=False)
@@ -37,5 +48,10 @@ def build(
         """200 when the service takes jobs, otherwise 503."""
         up = ready()
         return JSONResponse({"ready": up}, 200 if up else 503)
+
+    @app.get("/health/live", tags=["health"])
+    async def health_live() -> Response:
+        """200 as long as the process answers."""
+        return JSONResponse({"live": True})
 
     return app

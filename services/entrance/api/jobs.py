@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -11,16 +9,20 @@ from commons.process.errors import Invalid, NotFound
 from protocol import codes
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
+from services.entrance import events
 from services.entrance.api.asking import asker_of
 from services.entrance.api.bodies import json_object
+from services.entrance.idempotency import HEADER
 from services.entrance.jobs import Jobs
 from services.entrance.users import Asker
 from services.entrance.wire import envelope, logs
 from services.entrance.wire.exec_id import parse_job_key
-from services.entrance.wire.jobs import exec_id_of, parse_submit, progress_info, shown_status
+from services.entrance.wire.jobs import exec_id_of, parse_submit, shown_status
 from services.entrance.wire.queries import number
 
 router = APIRouter(prefix="/entrance", tags=["entrance"])
+
+LONGEST_WAIT_SECONDS = 60
 
 _NO_STATUS = (
     "Get job by ID error and cannot obtain the corresponding task status.(获取job时发生异常，不能获取相应的任务状态)"
@@ -52,17 +54,22 @@ async def submit(request: Request) -> dict[str, object]:
     body = await json_object(request)
     client = request.client.host if request.client else ""
     jobs: Jobs = request.app.state.jobs
-    job = await jobs.submit(parse_submit(body, asker.user, client), asker)
+    key = request.headers.get(HEADER, "")
+    job = await jobs.submit(parse_submit(body, asker.user, client), asker, key)
     action = request.url.path.rpartition("/")[2]
     return envelope.ok(f"/api/entrance/{action}", {"taskID": job.job_id, "execID": exec_id_of(job)})
 
 
 @router.get("/{id}/status")
 async def status(request: Request, id: str) -> Response:
-    """The job's status."""
-    job = await _job(request, id)
+    """The job's status; with `wait` (seconds, at most 60) once it changes, or then."""
+    asker, seconds = await asker_of(request), number(request.query_params, "wait", 0, LONGEST_WAIT_SECONDS)
+    job = await _job(request, id, asker)
     if job is None:
         return _refused(id, "status", _NO_STATUS)
+    if seconds > 0:
+        jobs: Jobs = request.app.state.jobs
+        job = await jobs.wait(job, asker, seconds)
     return _good(job, id, "status", {"status": shown_status(job)})
 
 
@@ -74,10 +81,8 @@ async def progress(request: Request, id: str) -> Response:
     job = await _job(request, id)
     if job is None:
         return _refused(id, action, _NO_PROGRESS)
-    ended = JOB.final(JobStatus(job.status))
-    vertices = [] if ended else json.loads(job.metrics or "{}").get("vertices", [])
-    data: dict[str, object] = {"progress": job.progress, "progressInfo": progress_info(vertices)}
-    if action == "progressWithResource" and not ended:
+    data = events.progress(job)
+    if action == "progressWithResource" and not JOB.final(JobStatus(job.status)):
         data = {"yarnResource": None, **data}
     return _good(job, id, action, data)
 
