@@ -40,6 +40,12 @@ def rendered(column: pa.Array, field: pa.Field) -> list[str | None]:
     return [render(value) for value in _exact(column, field.type).to_pylist()]
 
 
+def json_values(column: pa.Array, field: pa.Field) -> list[object]:
+    """The column's values as JSON has them; scalars that it has no form for as their texts."""
+    value_of = _to_json(field)
+    return [value_of(value) for value in _exact(column, field.type).to_pylist()]
+
+
 def _exact(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """The column with its timestamps as integers: Python's have no nanoseconds."""
     integers = _integers(kind)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 from collections.abc import Iterator
 
@@ -9,7 +11,7 @@ import pyarrow as pa
 
 from commons.storage import Entry, Storage
 from protocol import layout, names
-from services.entrance.rendering import rendered, wire_type
+from services.entrance.rendering import json_values, rendered, wire_type
 from services.entrance.wire.results import Column, Page, Row, path_missing
 
 ROWS_AT_ONCE = 1000
@@ -56,6 +58,13 @@ class Results:
         )
         return _page(schema, []), rows
 
+    def batches(
+        self, location: str, name: str, first_row: int, max_rows: int
+    ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """A range of rows as they are kept, read as they are asked for. Raises NotFound at once when there is none."""
+        folder, schema = self._found(location, name)
+        return schema, _first_rows(self._batches(folder, first_row), max_rows)
+
     def size(self, location: str, name: str) -> tuple[int, int]:
         """How many columns and rows a result set has. Raises NotFound when there is none."""
         folder, schema = self._found(location, name)
@@ -77,12 +86,9 @@ class Results:
             return None
 
     def _rows(self, folder: str, schema: pa.Schema, skip: int, count: int) -> list[Row]:
-        rows: list[Row] = []
-        for batch in self._batches(folder, skip):
-            rows += rendered_rows(batch.slice(0, count - len(rows)), schema)
-            if len(rows) >= count:
-                break
-        return rows
+        return [
+            row for batch in _first_rows(self._batches(folder, skip), count) for row in rendered_rows(batch, schema)
+        ]
 
     def _batches(self, folder: str, skip: int) -> Iterator[pa.RecordBatch]:
         """The batches of a result set from row `skip` on."""
@@ -95,6 +101,14 @@ class Results:
                     skip = max(0, skip - batch.num_rows)
 
 
+def _first_rows(batches: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if count <= 0:
+            return
+        yield batch.slice(0, count)
+        count -= batch.num_rows
+
+
 def _page(schema: pa.Schema, rows: list[Row]) -> Page:
     kind = (schema.metadata or {}).get(b"kind", b"").decode()
     return Page([Column(field.name, wire_type(field)) for field in schema], rows, kind == names.TEXT_RESULT)
@@ -104,3 +118,30 @@ def rendered_rows(batch: pa.RecordBatch, schema: pa.Schema) -> list[Row]:
     """The batch's rows as texts."""
     columns = [rendered(column, field) for field, column in zip(schema, batch.columns, strict=True)]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def as_arrow(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    """An Arrow IPC stream, piece by piece."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield _taken(sink)
+    yield _taken(sink)
+
+
+def as_json_lines(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    """One JSON object a line: numbers as numbers, decimals and times as texts, NULL as null."""
+    for batch in batches:
+        for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+            rows = batch.slice(start, ROWS_AT_ONCE)
+            columns = [json_values(column, field) for field, column in zip(schema, rows.columns, strict=True)]
+            lines = (dict(zip(schema.names, row, strict=True)) for row in zip(*columns, strict=True))
+            yield "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+
+
+def _taken(sink: io.BytesIO) -> bytes:
+    taken = sink.getvalue()
+    sink.seek(0)
+    sink.truncate()
+    return taken

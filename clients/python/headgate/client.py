@@ -7,13 +7,17 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from headgate import credentials
 from headgate.errors import HeadgateError, NotLoggedIn
 from headgate.http import TICKET, Http
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
 
 ENDED = frozenset({"Succeed", "Failed", "Cancelled", "Timeout"})
 POLL_SECONDS = 0.3
@@ -41,9 +45,10 @@ class Progress:
 class ResultSet:
     """One result set; its rows are fetched page by page while they are read."""
 
-    def __init__(self, http: Http, path: str) -> None:
+    def __init__(self, http: Http, path: str, job_id: str | int, number: int) -> None:
         self._http = http
         self._path = path
+        self._route = f"/entrance/{job_id}/results/{number}"
         self._first = self._page(1)
         self.columns = tuple(Column(c["columnName"], c["dataType"]) for c in self._first["metadata"])
 
@@ -60,6 +65,17 @@ class ResultSet:
                 return
             number += 1
             page = self._page(number)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """All rows with their exact types; needs pyarrow: pip install 'headgate[arrow]'."""
+        import pyarrow
+
+        with pyarrow.ipc.open_stream(self._http.read(self._route, format="arrow")) as reader:
+            return reader.read_all()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """All rows as a data frame; needs pandas and pyarrow: pip install 'headgate[pandas]'."""
+        return self.to_arrow().to_pandas()
 
     def _page(self, number: int) -> dict[str, Any]:
         return self._http.get("/filesystem/openFile", path=self._path, page=number, pageSize=PAGE_ROWS, nullValue=NULL)
@@ -118,8 +134,8 @@ class Job:
     def results(self) -> Iterator[ResultSet]:
         """The result sets, in the order of the statements."""
         tree = self._http.get("/filesystem/getDirFileTrees", path=self.history()["resultLocation"])["dirFileTrees"]
-        for child in tree["children"]:
-            yield ResultSet(self._http, child["path"])
+        for number, child in enumerate(tree["children"]):
+            yield ResultSet(self._http, child["path"], self.id, number)
 
 
 class Client:

@@ -41,6 +41,13 @@ class Http:
     def get(self, route: str, /, **query: str | int) -> dict[str, Any]:
         return self._again(lambda: self._client.get(route, params=query))
 
+    def read(self, route: str, **query: str | int) -> bytes:
+        """The body of an answer that is no envelope; refusals are opened as ever."""
+        reply = self._client.get(route, params=query)
+        if reply.status_code != 200:
+            self._open(reply)
+        return reply.content
+
     def post(self, path: str, body: Mapping[str, object], *, once_key: str = "") -> dict[str, Any]:
         """Sent once; with a key, under which the service does it once, again when the connection fails."""
         headers = {"Idempotency-Key": once_key} if once_key else {}

@@ -17,6 +17,7 @@ from services.entrance.api import (
     jobs,
     operation,
     statistics,
+    streams,
     users,
     workspace,
 )
@@ -37,7 +38,7 @@ def build(
     app.state.jobs, app.state.users, app.state.storage = jobs_, users_, storage
     app.state.results, app.state.engines, app.state.workspaces = Results(storage), engines, workspaces
     routes = APIRouter()
-    for family in (users, jobs, events, operation, history, statistics, files, downloads, workspace):
+    for family in (users, jobs, events, streams, operation, history, statistics, files, downloads, workspace):
         routes.include_router(family.router)
     app.include_router(routes, prefix=PREFIX)
     app.include_router(routes, prefix=ALIAS, include_in_schema=False)
