@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,26 @@ async def insert_token(tx: AsyncConnection, **values: object) -> None:
     await tx.execute(insert(TOKEN).values(**values))
 
 
+async def all_users(tx: AsyncConnection) -> Sequence[Row[Any]]:
+    return (await tx.execute(select(USER).order_by(USER.c.name))).all()
+
+
+async def update_user(tx: AsyncConnection, name: str, **values: object) -> None:
+    await tx.execute(update(USER).where(USER.c.name == name).values(**values))
+
+
+async def tokens(tx: AsyncConnection) -> Sequence[Row[Any]]:
+    return (await tx.execute(select(TOKEN).order_by(TOKEN.c.id))).all()
+
+
+async def delete_token(tx: AsyncConnection, token_id: int) -> None:
+    await tx.execute(delete(TOKEN).where(TOKEN.c.id == token_id))
+
+
+async def delete_tokens_of(tx: AsyncConnection, owner: str) -> None:
+    await tx.execute(delete(TOKEN).where(TOKEN.c.owner == owner))
+
+
 async def session(tx: AsyncConnection, ticket_hash: str) -> Row[Any] | None:
     row: Row[Any] | None = (await tx.execute(select(SESSION).where(SESSION.c.ticket_hash == ticket_hash))).first()
     return row
@@ -48,6 +69,10 @@ async def extend_session(tx: AsyncConnection, ticket_hash: str, expires_at: date
 
 async def delete_session(tx: AsyncConnection, ticket_hash: str) -> None:
     await tx.execute(delete(SESSION).where(SESSION.c.ticket_hash == ticket_hash))
+
+
+async def delete_sessions_of(tx: AsyncConnection, user: str) -> None:
+    await tx.execute(delete(SESSION).where(SESSION.c.user == user))
 
 
 async def delete_old_sessions(tx: AsyncConnection, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Who asks: users with passwords, tokens and log-ins."""
+"""Who asks: users with passwords, tokens and log-ins, and who may change them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-from commons.database.connections import Database
+from commons.database.connections import Database, Transaction
 from commons.process.clock import Clock, to_datetime, to_ms
-from commons.process.errors import AlreadyExists, Invalid, NotLoggedIn
+from commons.process.errors import AlreadyExists, Invalid, NotFound, NotLoggedIn, Refused
 from protocol import codes
 from services.entrance import store
 from services.entrance.wire import exec_id
 
 SHORTEST_PASSWORD = 8
+LONGEST_TOKEN_DAYS = 3650
+DAY_MS = 86_400_000
 WRONG = "wrong user name or password(用户名或密码错误)！"
 _FAILURE_SECONDS = 0.5
 
@@ -29,6 +32,25 @@ class Asker:
 
     user: str
     is_admin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """What may be told of a token: all but the token."""
+
+    id: int
+    legal_users: list[str]
+    expires_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as he is listed."""
+
+    name: str
+    is_admin: bool
+    created_ms: int
+    tokens: list[TokenInfo]
 
 
 class Users:
@@ -85,7 +107,7 @@ class Users:
             row = await store.token(tx, _digest(token))
             user = await store.user(tx, name)
         legal = row is not None and (row.legal_users == "*" or name in row.legal_users.split(","))
-        expired = row is not None and row.expires_at is not None and to_ms(row.expires_at) < self._clock.now_ms()
+        expired = row is not None and row.expires_at is not None and to_ms(row.expires_at) <= self._clock.now_ms()
         if not legal or expired or user is None:
             raise NotLoggedIn(
                 codes.TOKEN_INVALID, "Token Authentication Failed: Invalid Token for this Token-User(无效令牌)"
@@ -95,16 +117,93 @@ class Users:
     async def create(self, name: str, password: str, *, is_admin: bool) -> None:
         """A new user. Raises Invalid naming the field, or AlreadyExists."""
         check_user(name)
-        if not SHORTEST_PASSWORD <= len(password) <= 200:
-            what = f"password must have {SHORTEST_PASSWORD} to 200 characters"
-            raise Invalid(codes.FIELD_INVALID, what, field="password")
-        async with self._turns:
-            hashed = await asyncio.to_thread(self._hasher.hash, password)
+        hashed = await self._hashed(password)
         async with self._db.write() as tx:
             if await store.user(tx, name) is not None:
                 raise AlreadyExists(codes.NAME_TAKEN, f"there is a user {name} already", field="userName")
             now = to_datetime(self._clock.now_ms())
             await store.insert_user(tx, name=name, password_hash=hashed, is_admin=is_admin, created_at=now)
+
+    async def accounts(self, asker: Asker) -> list[Account]:
+        """Every user for an administrator; for others only who asks."""
+        async with self._db.read() as tx:
+            rows, tokens = await store.all_users(tx), await store.tokens(tx)
+        return [
+            Account(
+                row.name, bool(row.is_admin), to_ms(row.created_at), [_info(t) for t in tokens if t.owner == row.name]
+            )
+            for row in rows
+            if asker.is_admin or row.name == asker.user
+        ]
+
+    async def change_password(self, asker: Asker, name: str, password: str, old: str | None) -> None:
+        """A new password; every session of the user ends. To change his own he gives the old one.
+
+        Raises Refused for somebody else's, Invalid naming the field, NotFound.
+        """
+        async with self._db.read() as tx:
+            row = await self._account(tx, asker, name)
+        if name == asker.user:
+            async with self._turns:
+                known = await asyncio.to_thread(self._verify, row.password_hash, old or "")
+            if not known:
+                await asyncio.sleep(_FAILURE_SECONDS)
+                what = "oldPassword is not your password; give the present one"
+                raise Invalid(codes.FIELD_INVALID, what, field="oldPassword")
+        hashed = await self._hashed(password)
+        async with self._db.write() as tx:
+            await store.update_user(tx, name, password_hash=hashed)
+            await store.delete_sessions_of(tx, name)
+
+    async def set_administrator(self, asker: Asker, name: str, is_admin: bool) -> None:
+        """Make a user an administrator, or take that away, and his tokens with it: they may be for other users.
+
+        Nobody does this to himself, so there is always an administrator. Raises Refused, NotFound.
+        """
+        if not asker.is_admin or name == asker.user:
+            raise Refused(codes.ADMINISTRATORS_ONLY, "isAdmin is changed by another administrator", field="isAdmin")
+        async with self._db.write() as tx:
+            if not (await self._account(tx, asker, asker.user)).is_admin:  # two may take it from each other at once
+                raise Refused(codes.ADMINISTRATORS_ONLY, "you are no administrator any longer", field="isAdmin")
+            await self._account(tx, asker, name)
+            await store.update_user(tx, name, is_admin=is_admin)
+            if not is_admin:
+                await store.delete_tokens_of(tx, name)
+
+    async def create_token(self, asker: Asker, legal_users: list[str], days: float | None) -> tuple[TokenInfo, str]:
+        """A new token for `legal_users` (["*"]: every user), valid for `days`, or until it is revoked.
+
+        Only its hash is kept. Raises Refused when it is for others and the asker no administrator; Invalid; NotFound.
+        """
+        if not asker.is_admin and legal_users != [asker.user]:
+            what = "only administrators make tokens for other users; leave legalUsers out"
+            raise Refused(codes.ADMINISTRATORS_ONLY, what, field="legalUsers")
+        if days is not None and not 0 < days <= LONGEST_TOKEN_DAYS:
+            what = f"expireDays must be above 0 and at most {LONGEST_TOKEN_DAYS}"
+            raise Invalid(codes.FIELD_INVALID, what, field="expireDays")
+        secret = secrets.token_urlsafe(32)
+        ends = None if days is None else to_datetime(self._clock.now_ms() + int(days * DAY_MS))
+        async with self._db.write() as tx:
+            for name in legal_users:
+                if name != "*" and await store.user(tx, name) is None:
+                    raise NotFound(codes.FIELD_INVALID, f"legalUsers: there is no user {name}", field="legalUsers")
+            await store.insert_token(
+                tx, token_hash=_digest(secret), owner=asker.user, legal_users=",".join(legal_users), expires_at=ends
+            )
+            row = await store.token(tx, _digest(secret))
+        assert row is not None
+        return _info(row), secret
+
+    async def revoke_token(self, asker: Asker, token_id: int) -> None:
+        """The token is void at once; its users' sessions end, for it may have opened them. Raises NotFound."""
+        async with self._db.write() as tx:
+            row = next((row for row in await store.tokens(tx) if row.id == token_id), None)
+            if row is None or not (asker.is_admin or row.owner == asker.user):
+                raise NotFound(codes.FIELD_INVALID, f"you have no token {token_id}; /user/list tells yours", field="id")
+            await store.delete_token(tx, token_id)
+            every = [user.name for user in await store.all_users(tx)] if row.legal_users == "*" else []
+            for name in every or row.legal_users.split(","):
+                await store.delete_sessions_of(tx, name)
 
     async def first_administrator(self, keep: Callable[[str, str], None]) -> None:
         """Make the administrator `admin`, unless there is a user already.
@@ -122,6 +221,21 @@ class Users:
             await store.insert_token(tx, token_hash=_digest(token), owner="admin", legal_users="admin")
             keep(password, token)
 
+    async def _account(self, tx: Transaction, asker: Asker, name: str) -> Any:
+        if not asker.is_admin and name != asker.user:
+            raise Refused(codes.ADMINISTRATORS_ONLY, "only administrators change other users", field="userName")
+        row = await store.user(tx, name)
+        if row is None:
+            raise NotFound(codes.FIELD_INVALID, f"there is no user {name}", field="userName")
+        return row
+
+    async def _hashed(self, password: str) -> str:
+        if not SHORTEST_PASSWORD <= len(password) <= 200:
+            what = f"password must have {SHORTEST_PASSWORD} to 200 characters"
+            raise Invalid(codes.FIELD_INVALID, what, field="password")
+        async with self._turns:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
     def _verify(self, hashed: str, password: str) -> bool:
         try:
             return self._hasher.verify(hashed, password)
@@ -135,6 +249,10 @@ def check_user(name: str) -> str:
         what = f"userName must be 1 to {exec_id.LONGEST_NAME} of letters, digits, _ and ."
         raise Invalid(codes.FIELD_INVALID, what, field="userName")
     return name
+
+
+def _info(row: Any) -> TokenInfo:
+    return TokenInfo(row.id, row.legal_users.split(","), None if row.expires_at is None else to_ms(row.expires_at))
 
 
 def _digest(secret: str) -> str:

@@ -46,6 +46,18 @@ COMMANDS: dict[str, tuple[tuple[str, ...], list[str], Callable[[Any], bool]]] = 
         ["created"],
         lambda said: said == {"created": "user_json"},
     ),
+    "users list": (("users", "list"), ["userName", "isAdmin", "tokens"], lambda said: said[0]["userName"] == "admin"),
+    "users passwd": (
+        ("users", "passwd", "user_{form}", "--password", "even longer"),
+        ["changed"],
+        lambda said: said == {"changed": "user_json"},
+    ),
+    "users admin": (
+        ("users", "admin", "user_{form}", "--no"),
+        ["changed"],
+        lambda said: said == {"changed": "user_json"},
+    ),
+    "users token": (("users", "token", "--days", "1"), ["id", "token"], lambda said: len(said["token"]) > 30),
 }
 
 
@@ -166,6 +178,7 @@ def test_the_exit_code_tells_how_it_ended(headgate: Headgate, tmp_path: Path) ->
         (("status", "1", "-o", "xml"), "xml"),
         (("nothing",), "No such command"),
         (("users", "add", "somebody"), "Password was not given"),
+        (("users", "passwd", "--password", "even longer"), "Old password was not given"),
     ):
         out, err = headgate(*arguments, code=2)
         assert said in err and not out

@@ -11,10 +11,26 @@ from typing import Annotated
 
 import typer
 
-from headgate import credentials
+from headgate import accounts, credentials
 from headgate.client import Client, Job
 from headgate.errors import HeadgateError
 from headgate.follow import EXIT, Follower
+from headgate.options import (
+    Creator,
+    Engine,
+    File,
+    Id,
+    Inline,
+    MaxRows,
+    Output,
+    Password,
+    Sets,
+    Token,
+    Url,
+    User,
+    Vars,
+    ask,
+)
 from headgate.show import Format, one, plain, rows, say
 
 USAGE, UNREACHABLE, INTERRUPTED = 2, 5, 130
@@ -32,24 +48,7 @@ app = typer.Typer(
     or refused; 130 interrupted, the job goes on.
     """,
 )
-users = typer.Typer(no_args_is_help=True, help="Users; for administrators.")
-app.add_typer(users, name="users")
-
-Output = Annotated[Format, typer.Option("-o", "--output", help="How to print: table, json or csv.")]
-Url = Annotated[str | None, typer.Option(help="Where the service is (or HEADGATE_URL).")]
-User = Annotated[str | None, typer.Option(help="As whom (or HEADGATE_USER).")]
-Token = Annotated[str | None, typer.Option(help="With which token (better: HEADGATE_TOKEN).")]
-Id = Annotated[str, typer.Argument(help="The task id, as 'submit' and 'jobs' print it.")]
-Engine = Annotated[str, typer.Option(help="Such as flink, flink-1.20.5 or shell-1.")]
-File = Annotated[Path | None, typer.Argument(help="A script; - reads standard input.")]
-Inline = Annotated[str | None, typer.Option("-e", help="The code itself, instead of a file.")]
-Vars = Annotated[list[str] | None, typer.Option("--var", help="A variable k=v for ${k} in the code; may be repeated.")]
-Sets = Annotated[
-    list[str] | None, typer.Option("--set", help="An engine setting k=v, applied as SET; may be repeated.")
-]
-MaxRows = Annotated[int, typer.Option(min=0, help="Rows shown of each result set.")]
-Password = Annotated[str | None, typer.Option(help="Asked for when not given, which is safer.")]
-Creator = Annotated[str, typer.Option(help="The application you work in; limits are kept per user and creator.")]
+app.add_typer(accounts.app, name="users")
 
 
 def main() -> None:
@@ -233,28 +232,9 @@ def login(
 
     Example: headgate login --url http://127.0.0.1:9001 --user alice
     """
-    client = Client(url or _ask("URL"), user or _ask("User"), password=password or _ask("Password", hidden=True))
+    client = Client(url or ask("URL"), user or ask("User"), password=password or ask("Password", hidden=True))
     path = credentials.save(client.credentials)
     one({"saved": str(path)}, output)
-
-
-@users.command("add")
-def users_add(
-    name: Annotated[str, typer.Argument(help="At most 20 of letters, digits, _ and .")],
-    password: Password = None,
-    admin: Annotated[bool, typer.Option(help="Make an administrator.")] = False,
-    output: Output = Format.TABLE,
-    url: Url = None,
-    user: User = None,
-    token: Token = None,
-) -> None:
-    """Create a user; asks for his password.
-
-    Example: headgate users add alice
-    """
-    client = Client(url, user, token)
-    client.create_user(name, password or _ask("Password", hidden=True, twice=True), is_admin=admin)
-    one({"created": name}, output)
 
 
 def _code(file: Path | None, inline: str | None) -> str:
@@ -277,14 +257,6 @@ def _pairs(texts: list[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"{text!r} is not k=v")
         pairs[name] = value
     return pairs
-
-
-def _ask(what: str, *, hidden: bool = False, twice: bool = False) -> str:
-    """Asked on stderr: stdout is for data."""
-    try:
-        return str(typer.prompt(what, hide_input=hidden, confirmation_prompt=twice, err=True))
-    except typer.Abort:
-        raise typer.BadParameter(f"{what} was not given") from None
 
 
 def _whole_log(job: Job) -> list[str]:

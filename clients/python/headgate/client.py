@@ -198,6 +198,28 @@ class Client:
         """A new user; for administrators."""
         self._http.post("/user/create", {"userName": name, "password": password, "isAdmin": is_admin})
 
+    def users(self) -> list[dict[str, Any]]:
+        """Users and their tokens' numbers; who is no administrator sees himself."""
+        return list(self._http.get("/user/list")["users"])
+
+    def change_password(self, password: str, *, old: str = "", name: str | None = None) -> None:
+        """Your own password, with the `old` one; as an administrator also that of `name`. Log-ins with it end."""
+        body = {"password": password, "oldPassword": old} | ({"userName": name} if name else {})
+        self._http.post("/user/update", body)
+
+    def set_administrator(self, name: str, is_admin: bool) -> None:
+        """Make another user an administrator, or no longer one; then his tokens are void."""
+        self._http.post("/user/update", {"userName": name, "isAdmin": is_admin})
+
+    def create_token(self, legal_users: list[str] | None = None, days: float | None = None) -> dict[str, Any]:
+        """{id, legalUsers, expireTime (ms, or None), token}: by default your own; told only here."""
+        body = {"expireDays": days} | ({"legalUsers": legal_users} if legal_users else {})
+        return dict(self._http.post("/user/token-create", body))
+
+    def revoke_token(self, id: int) -> None:
+        """The token is void at once, and the log-ins of its users end."""
+        self._http.post("/user/token-revoke", {"id": id})
+
     def close(self) -> None:
         self._http.close()
 

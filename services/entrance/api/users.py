@@ -1,17 +1,21 @@
-"""/user/*: log in and out, who am I, new users."""
+"""/user/*: log in and out, who am I; users and their tokens."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from commons.process.errors import HeadgateError, Invalid, Refused
+from commons.process.errors import Invalid, Refused
 from protocol import codes
 from services.entrance.api.asking import TICKET, asker_of, ticket_of
 from services.entrance.api.bodies import json_object
-from services.entrance.users import Users
+from services.entrance.users import TokenInfo, Users
 from services.entrance.wire import envelope
 
+T = TypeVar("T")
+_KINDS: dict[type, str] = {bool: "true or false", str: "a text", list: "a list"}
 router = APIRouter(prefix="/user", tags=["user"])
 
 
@@ -96,13 +100,72 @@ async def create(request: Request) -> dict[str, object]:
     if not asker.is_admin:
         raise Refused(codes.ADMINISTRATORS_ONLY, "only administrators create users")
     body = await json_object(request)
-    name, password, is_admin = body.get("userName"), body.get("password"), body.get("isAdmin", False)
-    if not isinstance(name, str) or not isinstance(password, str) or not isinstance(is_admin, bool):
-        field = next((f for f in ("userName", "password") if not isinstance(body.get(f), str)), "isAdmin")
-        raise _wrong(field)
     users: Users = request.app.state.users
-    await users.create(name, password, is_admin=is_admin)
+    name = _given(body, "userName", str)
+    await users.create(name, _given(body, "password", str), is_admin=_given(body, "isAdmin", bool, False))
     return envelope.ok(None, {"userName": name})
+
+
+@router.get("/list")
+async def list_users(request: Request) -> dict[str, object]:
+    """Every user, for administrators; for others only themselves. Tokens are told by id: only their hashes are kept."""
+    users: Users = request.app.state.users
+    listed = [
+        {
+            "userName": account.name,
+            "isAdmin": account.is_admin,
+            "createTime": account.created_ms,
+            "tokens": [_told(token) for token in account.tokens],
+        }
+        for account in await users.accounts(await asker_of(request))
+    ]
+    return envelope.ok(None, {"users": listed})
+
+
+@router.post("/update")
+async def update(request: Request) -> dict[str, object]:
+    """Change {userName, password, oldPassword}, by default your own; or {userName, isAdmin} of another user."""
+    asker = await asker_of(request)
+    body = await json_object(request)
+    users: Users = request.app.state.users
+    name = _given(body, "userName", str, asker.user)
+    if ("password" in body) == ("isAdmin" in body):
+        raise Invalid(codes.FIELD_INVALID, "give either password or isAdmin", field="password")
+    if "password" in body:
+        old = _given(body, "oldPassword", str, "")
+        await users.change_password(asker, name, _given(body, "password", str), old)
+    else:
+        await users.set_administrator(asker, name, _given(body, "isAdmin", bool))
+    return envelope.ok(None, {"userName": name})
+
+
+@router.post("/token-create")
+async def create_token(request: Request) -> dict[str, object]:
+    """A token {legalUsers, expireDays}: by default your own, for good. The answer is the only one that holds it."""
+    asker = await asker_of(request)
+    body = await json_object(request, may_lack=True)
+    names = _given(body, "legalUsers", list, [asker.user])
+    if not names or not all(isinstance(name, str) for name in names):
+        raise Invalid(codes.FIELD_INVALID, 'legalUsers must be a list of user names, or ["*"]', field="legalUsers")
+    days = body.get("expireDays")
+    if days is not None and (isinstance(days, bool) or not isinstance(days, int | float)):
+        raise Invalid(codes.FIELD_INVALID, "expireDays must be a number", field="expireDays")
+    users: Users = request.app.state.users
+    info, secret = await users.create_token(asker, names, days)
+    return envelope.ok(None, {**_told(info), "token": secret})
+
+
+@router.post("/token-revoke")
+async def revoke_token(request: Request) -> dict[str, object]:
+    """A token {id} is void from now on: your own, or as an administrator anybody's."""
+    asker = await asker_of(request)
+    body = await json_object(request)
+    token_id = body.get("id")
+    if isinstance(token_id, bool) or not isinstance(token_id, int):
+        raise Invalid(codes.FIELD_INVALID, "id must be a token's number, as /user/list tells it", field="id")
+    users: Users = request.app.state.users
+    await users.revoke_token(asker, token_id)
+    return envelope.ok(None, {"id": token_id})
 
 
 def _logged_in(data: dict[str, object], ticket: str) -> Response:
@@ -111,6 +174,12 @@ def _logged_in(data: dict[str, object], ticket: str) -> Response:
     return answer
 
 
-def _wrong(field: str) -> HeadgateError:
-    kind = "true or false" if field == "isAdmin" else "a text"
-    return Invalid(codes.FIELD_INVALID, f"{field} must be {kind}", field=field)
+def _told(token: TokenInfo) -> dict[str, object]:
+    return {"id": token.id, "legalUsers": token.legal_users, "expireTime": token.expires_ms}
+
+
+def _given(body: dict[str, object], field: str, kind: type[T], default: T | None = None) -> T:
+    value = body.get(field, default)
+    if not isinstance(value, kind):
+        raise Invalid(codes.FIELD_INVALID, f"{field} must be {_KINDS[kind]}", field=field)
+    return value

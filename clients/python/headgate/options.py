@@ -1,0 +1,34 @@
+"""What the commands share: their options, and asking for what was not given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headgate.show import Format
+
+Output = Annotated[Format, typer.Option("-o", "--output", help="How to print: table, json or csv.")]
+Url = Annotated[str | None, typer.Option(help="Where the service is (or HEADGATE_URL).")]
+User = Annotated[str | None, typer.Option(help="As whom (or HEADGATE_USER).")]
+Token = Annotated[str | None, typer.Option(help="With which token (better: HEADGATE_TOKEN).")]
+Id = Annotated[str, typer.Argument(help="The task id, as 'submit' and 'jobs' print it.")]
+Engine = Annotated[str, typer.Option(help="Such as flink, flink-1.20.5 or shell-1.")]
+File = Annotated[Path | None, typer.Argument(help="A script; - reads standard input.")]
+Inline = Annotated[str | None, typer.Option("-e", help="The code itself, instead of a file.")]
+Vars = Annotated[list[str] | None, typer.Option("--var", help="A variable k=v for ${k} in the code; may be repeated.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="An engine setting k=v, applied as SET; may be repeated.")
+]
+MaxRows = Annotated[int, typer.Option(min=0, help="Rows shown of each result set.")]
+Password = Annotated[str | None, typer.Option(help="Asked for when not given, which is safer.")]
+Creator = Annotated[str, typer.Option(help="The application you work in; limits are kept per user and creator.")]
+
+
+def ask(what: str, *, hidden: bool = False, twice: bool = False) -> str:
+    """Asked on stderr: stdout is for data."""
+    try:
+        return str(typer.prompt(what, hide_input=hidden, confirmation_prompt=twice, err=True))
+    except typer.Abort:
+        raise typer.BadParameter(f"{what} was not given") from None
