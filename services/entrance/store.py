@@ -50,10 +50,6 @@ async def delete_token(tx: AsyncConnection, token_id: int) -> None:
     await tx.execute(delete(TOKEN).where(TOKEN.c.id == token_id))
 
 
-async def delete_tokens_of(tx: AsyncConnection, owner: str) -> None:
-    await tx.execute(delete(TOKEN).where(TOKEN.c.owner == owner))
-
-
 async def session(tx: AsyncConnection, ticket_hash: str) -> Row[Any] | None:
     row: Row[Any] | None = (await tx.execute(select(SESSION).where(SESSION.c.ticket_hash == ticket_hash))).first()
     return row

@@ -106,7 +106,7 @@ class Users:
         async with self._db.read() as tx:
             row = await store.token(tx, _digest(token))
             user = await store.user(tx, name)
-        legal = row is not None and (row.legal_users == "*" or name in row.legal_users.split(","))
+        legal = row is not None and _is_for(row, name)
         expired = row is not None and row.expires_at is not None and to_ms(row.expires_at) <= self._clock.now_ms()
         if not legal or expired or user is None:
             raise NotLoggedIn(
@@ -167,8 +167,9 @@ class Users:
                 raise Refused(codes.ADMINISTRATORS_ONLY, "you are no administrator any longer", field="isAdmin")
             await self._account(tx, asker, name)
             await store.update_user(tx, name, is_admin=is_admin)
-            if not is_admin:
-                await store.delete_tokens_of(tx, name)
+            for token in [] if is_admin else await store.tokens(tx):
+                if token.owner == name:
+                    await self._void(tx, token)
 
     async def create_token(self, asker: Asker, legal_users: list[str], days: float | None) -> tuple[TokenInfo, str]:
         """A new token for `legal_users` (["*"]: every user), valid for `days`, or until it is revoked.
@@ -200,10 +201,7 @@ class Users:
             row = next((row for row in await store.tokens(tx) if row.id == token_id), None)
             if row is None or not (asker.is_admin or row.owner == asker.user):
                 raise NotFound(codes.FIELD_INVALID, f"you have no token {token_id}; /user/list tells yours", field="id")
-            await store.delete_token(tx, token_id)
-            every = [user.name for user in await store.all_users(tx)] if row.legal_users == "*" else []
-            for name in every or row.legal_users.split(","):
-                await store.delete_sessions_of(tx, name)
+            await self._void(tx, row)
 
     async def first_administrator(self, keep: Callable[[str, str], None]) -> None:
         """Make the administrator `admin`, unless there is a user already.
@@ -229,6 +227,13 @@ class Users:
             raise NotFound(codes.FIELD_INVALID, f"there is no user {name}", field="userName")
         return row
 
+    async def _void(self, tx: Transaction, token: Any) -> None:
+        """The token goes, and with it every session it may have opened."""
+        await store.delete_token(tx, token.id)
+        for user in await store.all_users(tx):
+            if _is_for(token, user.name):
+                await store.delete_sessions_of(tx, user.name)
+
     async def _hashed(self, password: str) -> str:
         if not SHORTEST_PASSWORD <= len(password) <= 200:
             what = f"password must have {SHORTEST_PASSWORD} to 200 characters"
@@ -249,6 +254,10 @@ def check_user(name: str) -> str:
         what = f"userName must be 1 to {exec_id.LONGEST_NAME} of letters, digits, _ and ."
         raise Invalid(codes.FIELD_INVALID, what, field="userName")
     return name
+
+
+def _is_for(token: Any, name: str) -> bool:
+    return not {"*", name}.isdisjoint(token.legal_users.split(","))
 
 
 def _info(row: Any) -> TokenInfo:

@@ -131,9 +131,13 @@ def test_one_who_is_no_administrator_any_longer_keeps_no_token_for_others(
     for_all = anna("/user/token-create", {"legalUsers": ["*"]})[1]["token"]
     by_token = callers("admin", for_all)
     assert by_token("/user/userInfo")[1]["userName"] == "admin"
+    opened = callers()
+    opened.http.post("/user/token-login", headers=by_token.http.headers)
+    assert opened("/user/userInfo")[1]["userName"] == "admin"
     assert anna("/user/token-create", {"legalUsers": ["nobody"]}) == (400, "legalUsers")
     assert anna("/user/update", {"userName": "anna", "isAdmin": False}) == (403, "isAdmin")
     assert admin("/user/update", {"userName": "anna", "isAdmin": False})[0] == 200
-    assert by_token("/user/userInfo")[0] == 401
+    assert [caller("/user/userInfo")[0] for caller in (by_token, opened)] == [401, 401]
+    assert anna.log_in("anna", PASSWORD) == 200
     assert not anna("/user/userInfo")[1]["isAdmin"]
     assert admin("/user/update", {"userName": "nobody", "isAdmin": True}) == (400, "userName")
