@@ -1,4 +1,4 @@
-"""The `headgate` command in processes of its own, and jobs for it to look at."""
+"""The `headgate` command in processes of its own, calls of REST, and jobs to look at."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from headgate import Job
 
 from tests.conftest import Service
+from tests.support.rest import Rest
 
 COMMAND = (sys.executable, "-P", "-m", "headgate")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -35,6 +36,13 @@ class Headgate:
         assert "Traceback" not in err
         assert not CONTROL.search(out + err)
         return out, err
+
+
+@pytest.fixture
+def rest(service: Service) -> Iterator[Rest]:
+    rest = Rest(service)
+    yield rest
+    rest.http.close()
 
 
 @pytest.fixture

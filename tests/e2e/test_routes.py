@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 from headgate import Job
@@ -33,13 +32,6 @@ UNKNOWN = {
     "kill": "Get job by ID error, kill failed.(获取job时发生异常，kill失败)",
 }
 """What Linkis says of a job that it does not know."""
-
-
-@pytest.fixture
-def rest(service: Service) -> Iterator[Rest]:
-    rest = Rest(service)
-    yield rest
-    rest.http.close()
 
 
 def test_submit(rest: Rest, service: Service) -> None:

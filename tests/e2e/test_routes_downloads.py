@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -16,13 +15,6 @@ from tests.support.jobs import BATCH, run
 from tests.support.rest import PREFIX, Rest
 
 ROWS = [["1", 'a,"b"', "2.50"], ["2", "NULL", "NULL"], ["3", "名", "0.10"]]
-
-
-@pytest.fixture
-def rest(service: Service) -> Iterator[Rest]:
-    rest = Rest(service)
-    yield rest
-    rest.http.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from headgate import Job
 
 from tests.conftest import Service
 from tests.support.jobs import BATCH, run
 from tests.support.rest import Rest, shape
-
-
-@pytest.fixture
-def rest(service: Service) -> Iterator[Rest]:
-    rest = Rest(service)
-    yield rest
-    rest.http.close()
 
 
 @pytest.fixture(scope="module")

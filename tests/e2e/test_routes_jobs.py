@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,13 +16,6 @@ OLD = {"executeApplicationName": "shell-1", "requestApplicationName": "IDE", "ex
 ALERT = {
     "receiver": "alice,bob", "extra": {"title": "late", "detail": "more"}, "monitorLevel": "MINOR", "subSystemId": "1",
 }  # fmt: skip
-
-
-@pytest.fixture
-def rest(service: Service) -> Iterator[Rest]:
-    rest = Rest(service)
-    yield rest
-    rest.http.close()
 
 
 def told(rest: Rest, route: str, body: object = None) -> Any:

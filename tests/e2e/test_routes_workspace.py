@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,6 @@ from headgate import Job
 
 from tests.conftest import Service
 from tests.support.rest import PREFIX, Rest, shape
-
-
-@pytest.fixture
-def rest(service: Service) -> Iterator[Rest]:
-    rest = Rest(service)
-    yield rest
-    rest.http.close()
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
-"""Who asks: by log-in ticket or by token, in headers or cookies."""
+"""Who asks: by log-in ticket or by token, in headers or cookies; and for which job."""
 
 from __future__ import annotations
 
 from fastapi import Request
 
-from commons.process.errors import NotLoggedIn
+from commons.process.errors import Invalid, NotFound, NotLoggedIn
 from protocol import codes
+from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from services.entrance.jobs import Jobs
 from services.entrance.users import Asker, Users
 from services.entrance.wire.envelope import NOT_LOGGED_IN
+from services.entrance.wire.exec_id import parse_job_key
 
 TICKET = "linkis_user_session_ticket_id_v1"
 
@@ -28,3 +31,12 @@ async def asker_of(request: Request) -> Asker:
     if asker is None:
         raise NotLoggedIn(codes.NOT_LOGGED_IN, NOT_LOGGED_IN)
     return asker
+
+
+async def job_of(request: Request, id: str, asker: Asker | None = None) -> pb.Job | None:
+    """The job, or None when it is unknown or another user's: the two look alike."""
+    jobs: Jobs = request.app.state.jobs
+    try:
+        return await jobs.find(parse_job_key(id), asker or await asker_of(request))
+    except (NotFound, Invalid):
+        return None

@@ -5,14 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from commons.process.errors import Invalid, NotFound
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
-from services.entrance.api.asking import asker_of
+from services.entrance.api.asking import asker_of, job_of
 from services.entrance.api.bodies import json_object
 from services.entrance.jobs import Jobs
 from services.entrance.users import Asker
 from services.entrance.wire import envelope
-from services.entrance.wire.exec_id import parse_job_key
 from services.entrance.wire.jobs import extra_info, observe_info, task
 from services.entrance.wire.queries import history_query, ids_query, undone_query
 
@@ -85,7 +83,7 @@ async def administrator(request: Request) -> dict[str, object]:
 async def job_extra_info(request: Request) -> Response:
     """What is known of the job `jobId` beside its row: metrics, its code, how long it took."""
     method = "/api/jobhistory/job-extra-info"
-    job = await _job(request, request.query_params.get("jobId", ""))
+    job = await job_of(request, request.query_params.get("jobId", ""))
     if job is None:
         return JSONResponse(envelope.failed(method, _NONE), 400)
     return JSONResponse(envelope.ok(method, {"metricsMap": extra_info(job)}))
@@ -96,13 +94,13 @@ async def add_observe_info(request: Request) -> Response:
     """Keep with the job `taskId` whom to notify of it: {taskId, receiver, extra: {title, detail}, monitorLevel, …}."""
     asker = await asker_of(request)
     key, info = observe_info(await json_object(request))
-    return await _observed(request, "addObserveInfo", await _job(request, key, asker), info)
+    return await _observed(request, "addObserveInfo", await job_of(request, key, asker), info)
 
 
 @router.get("/setting/deleteObserveInfo")
 async def delete_observe_info(request: Request) -> Response:
     """Forget whom to notify of the job `taskId`."""
-    job = await _job(request, request.query_params.get("taskId", ""))
+    job = await job_of(request, request.query_params.get("taskId", ""))
     return await _observed(request, "deleteObserveInfo", job, "")
 
 
@@ -110,7 +108,7 @@ async def delete_observe_info(request: Request) -> Response:
 async def get(request: Request, id: str) -> Response:
     """One job."""
     method = f"/api/jobhistory/{id}/get"
-    job = await _job(request, id)
+    job = await job_of(request, id)
     if job is None:
         return JSONResponse(envelope.failed(method, _NONE), 400)
     return JSONResponse(envelope.ok(method, {"task": task(job)}))
@@ -123,15 +121,6 @@ async def _observed(request: Request, action: str, job: pb.Job | None, info: str
     jobs: Jobs = request.app.state.jobs
     await jobs.observe(job, info)
     return JSONResponse(envelope.ok(method))
-
-
-async def _job(request: Request, id: str, asker: Asker | None = None) -> pb.Job | None:
-    """The job, or None when it is unknown or another user's: the two look alike."""
-    jobs: Jobs = request.app.state.jobs
-    try:
-        return await jobs.find(parse_job_key(id), asker or await asker_of(request))
-    except (NotFound, Invalid):
-        return None
 
 
 def _sees_all(request: Request, asker: Asker) -> bool:

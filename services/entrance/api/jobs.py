@@ -5,18 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from commons.process.errors import Invalid, NotFound
+from commons.process.errors import Invalid
 from protocol import codes
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from services.entrance import events
-from services.entrance.api.asking import asker_of
+from services.entrance.api.asking import asker_of, job_of
 from services.entrance.api.bodies import json_object
 from services.entrance.idempotency import HEADER
 from services.entrance.jobs import Jobs
 from services.entrance.users import Asker
 from services.entrance.wire import envelope, logs
-from services.entrance.wire.exec_id import parse_job_key
 from services.entrance.wire.jobs import exec_id_of, parse_submit, shown_status
 from services.entrance.wire.queries import number
 
@@ -64,7 +63,7 @@ async def submit(request: Request) -> dict[str, object]:
 async def status(request: Request, id: str) -> Response:
     """The job's status; with `wait` (seconds, at most 60) once it changes, or then."""
     asker, seconds = await asker_of(request), number(request.query_params, "wait", 0, LONGEST_WAIT_SECONDS)
-    job = await _job(request, id, asker)
+    job = await job_of(request, id, asker)
     if job is None:
         return _refused(id, "status", _NO_STATUS)
     if seconds > 0:
@@ -78,7 +77,7 @@ async def status(request: Request, id: str) -> Response:
 async def progress(request: Request, id: str) -> Response:
     """How far the job is, from 0 to 1, and the steps of the statement that runs; there is no YARN to have resources."""
     action = request.url.path.rpartition("/")[2]
-    job = await _job(request, id)
+    job = await job_of(request, id)
     if job is None:
         return _refused(id, action, _NO_PROGRESS)
     data = events.progress(job)
@@ -90,7 +89,7 @@ async def progress(request: Request, id: str) -> Response:
 @router.get("/{id}/log")
 async def log(request: Request, id: str) -> Response:
     """Lines of the log from `fromLine`: [error, warn, info, all], or one text without `distinctLevel`."""
-    job = await _job(request, id)
+    job = await job_of(request, id)
     if job is None:
         return _refused(id, "log", _NO_LOG)
     query = request.query_params
@@ -106,7 +105,7 @@ async def log(request: Request, id: str) -> Response:
 async def kill(request: Request, id: str) -> Response:
     """Wish the job cancelled."""
     asker = await asker_of(request)
-    job = await _job(request, id, asker)
+    job = await job_of(request, id, asker)
     if job is None:
         return _refused(id, "kill", _NO_KILL)
     jobs: Jobs = request.app.state.jobs
@@ -134,7 +133,7 @@ async def _kill_one(request: Request, keys: tuple[object, object], asker: Asker)
     method = f"/api/entrance/{keys[0]}/kill"
     jobs: Jobs = request.app.state.jobs
     for key in keys:
-        job = await _job(request, str(key), asker)
+        job = await job_of(request, str(key), asker)
         if job is not None:
             await jobs.kill(job, asker)
             return envelope.ok(method, {"execID": exec_id_of(job)}, _KILLED)
@@ -144,17 +143,8 @@ async def _kill_one(request: Request, keys: tuple[object, object], asker: Asker)
 @router.get("/{id}/pause")
 async def pause(request: Request, id: str) -> Response:
     """Does nothing, as in Linkis: clients call it."""
-    job = await _job(request, id)
+    job = await job_of(request, id)
     return _refused(id, "pause", _NO_PAUSE) if job is None else _good(job, id, "pause", {}, _PAUSED)
-
-
-async def _job(request: Request, id: str, asker: Asker | None = None) -> pb.Job | None:
-    """The job, or None when it is unknown or another user's: the two look alike."""
-    jobs: Jobs = request.app.state.jobs
-    try:
-        return await jobs.find(parse_job_key(id), asker or await asker_of(request))
-    except (NotFound, Invalid):
-        return None
 
 
 def _good(job: pb.Job, id: str, action: str, data: dict[str, object], message: str = "OK") -> Response:
