@@ -5,11 +5,15 @@ Refused by policy and broken are different classes, so that a client can tell "y
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
 class HeadgateError(Exception):
-    """`code` is public and permanent (see `protocol/codes.py`); `field` names the input at fault, when one is."""
+    """`code` is public and permanent (see `protocol/codes.py`); `field` names the input at fault, when one is.
+
+    `more` is what the answer tells beside it.
+    """
 
     http_status: ClassVar[int] = 500
     grpc_status: ClassVar[str] = "INTERNAL"
@@ -20,6 +24,7 @@ class HeadgateError(Exception):
         self.code = code
         self.message = message
         self.field = field
+        self.more: Mapping[str, object] = {}
 
 
 class Invalid(HeadgateError):

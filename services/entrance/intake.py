@@ -59,6 +59,7 @@ class Intake:
 
     def accept(self, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
         """Pass every step in order. Raises Invalid or Refused naming the field and what there is."""
+        _own(submit, asker)
         kind, version = self._engine(submit.engine)
         request = JobRequest(
             submit.code, submit.run_type, kind, version, dict(submit.configuration), submit.execute_once,
@@ -85,6 +86,13 @@ class Intake:
         now = datetime.fromtimestamp(now_ms / 1000)  # the user's calendar is this machine's
         code = substitute(request.code, request.run_type, submit.variables, builtins, now)
         return replace(request, code=code)
+
+
+def _own(submit: Submit, asker: Asker) -> None:
+    if submit.user != asker.user:
+        own = f"{asker.user}-{submit.creator}"
+        what = f"labels.userCreator names user {submit.user[:30]!r}, but you are {asker.user}; write {own}"
+        raise Invalid(codes.USER_CREATOR_OTHER, what, field="labels.userCreator")
 
 
 def _allowed(request: JobRequest, asker: Asker) -> None:

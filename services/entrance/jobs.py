@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from dataclasses import replace
 
 from commons.process.clock import Clock
-from commons.process.errors import AlreadyExists, Exhausted, Invalid, NotFound, Unavailable
+from commons.process.errors import AlreadyExists, Exhausted, HeadgateError, Invalid, NotFound, Refused, Unavailable
 from commons.process.ids import time_ordered
 from commons.storage import Storage
 from protocol import codes, layout
@@ -23,7 +24,9 @@ from services.entrance.logs import Logs
 from services.entrance.users import Asker
 from services.entrance.wire import exec_id
 from services.entrance.wire.exec_id import JobId, ShortId
-from services.entrance.wire.jobs import Submit
+from services.entrance.wire.jobs import Submit, exec_id_of
+
+log = logging.getLogger(__name__)
 
 WAIT_POLL_SECONDS = 0.1
 LONGEST_CODE = 50_000
@@ -54,9 +57,14 @@ class Jobs:
     async def submit(self, submit: Submit, asker: Asker, key: str = "") -> pb.Job:
         """The job, saved for good; the same for a repeated `key`. Raises what intake and the queue limit raise.
 
-        Nothing is kept of a submit that is refused.
+        What intake refuses is kept as a job that has failed, which the error names; of one that the queue has no place
+        for, nothing is kept.
         """
-        request = self._intake.accept(submit, asker, self._clock.now_ms())
+        try:
+            request = self._intake.accept(submit, asker, self._clock.now_ms())
+        except (Invalid, Refused) as fault:
+            fault.more = await self._keep_refused(submit, asker, fault)
+            raise
         short = exec_id.short_id(submit.creator, asker.user, request.kind, time_ordered())
         if key:
             short = await self._keys.bind(asker.user, key, submit, short)
@@ -80,6 +88,23 @@ class Jobs:
             raise
         self._instance.take(job.job_id)
         return job
+
+    async def _keep_refused(self, submit: Submit, asker: Asker, fault: HeadgateError) -> dict[str, object]:
+        """The ids of a failed job that tells why; none when it cannot be kept."""
+        kind, _, version = submit.engine.partition("-")
+        kind = kind if kind in self._intake.offered else "unknown"
+        request = JobRequest(submit.code, submit.run_type, kind, version, {})
+        short = exec_id.short_id(submit.creator, asker.user, kind, time_ordered())
+        place = layout.JobPath(day_of(self._clock.now_ms()), asker.user, short, 1)
+        record = await asyncio.to_thread(self._record, submit, request, asker, place)
+        record.refusal.CopyFrom(pb.Refusal(error_code=fault.code, error_desc=fault.message))
+        try:
+            job = await self._jobhistory.SaveJobHistory(record)
+        except HeadgateError as error:
+            log.warning("a submit that intake refused is not kept: %s", error)
+            await asyncio.to_thread(self._storage.remove, str(place))
+            return {}
+        return {"taskID": job.job_id, "execID": exec_id_of(job)}
 
     async def wait(self, job: pb.Job, asker: Asker, seconds: float) -> pb.Job:
         """The job once its status is another one, or as it is after `seconds`."""

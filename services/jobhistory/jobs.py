@@ -41,12 +41,12 @@ class Jobs:
                 answers.append(to_job(row) if row.instances == request.instance else _taken(request.short_id))
             elif request.short_id in fresh:  # the same submit, sent again before it was answered
                 answers.append(None)
-            elif waiting.get(tenant, 0) >= self._tenant_queued_jobs:
+            elif waiting.get(tenant, 0) >= self._tenant_queued_jobs and not request.HasField("refusal"):
                 answers.append(Exhausted(codes.QUEUE_FULL, QUEUE_FULL))
             elif (error := _too_long(request)) is not None:
                 answers.append(error)
             else:
-                waiting[tenant] = waiting.get(tenant, 0) + 1
+                waiting[tenant] = waiting.get(tenant, 0) + (not request.HasField("refusal"))
                 fresh[request.short_id] = request
                 answers.append(None)
         saved = {job.short_id: job for job in await self._insert(tx, list(fresh.values()))}
@@ -58,16 +58,10 @@ class Jobs:
         now = to_datetime(self._clock.now_ms())
         groups = [{**_group_values(request), "created_time": now, "updated_time": now} for request in requests]
         ids = await store.insert_groups(tx, groups)
-        await store.insert_live(tx, [_live_values(job, request) for job, request in zip(ids, requests, strict=True)])
-        await store.insert_events(
-            tx,
-            [
-                _event(
-                    job, now, "", JobStatus.INITED, request.tenant.user, f"Job {job} ({request.short_id}) is accepted"
-                )
-                for job, request in zip(ids, requests, strict=True)
-            ],
-        )
+        saved = list(zip(ids, requests, strict=True))
+        if live := [_live_values(*each) for each in saved if not each[1].HasField("refusal")]:
+            await store.insert_live(tx, live)
+        await store.insert_events(tx, [_first_event(job, request, now) for job, request in saved])
         rows = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
         return [to_job(rows[request.short_id]) for request in requests]
 
@@ -174,6 +168,7 @@ def to_live(row: Row) -> pb.LiveJob:
 
 
 def _group_values(request: pb.SaveJobHistoryRequest) -> dict[str, object]:
+    refused = request.HasField("refusal")
     return {
         "job_req_id": request.short_id,
         "submit_user": request.tenant.user,
@@ -181,8 +176,10 @@ def _group_values(request: pb.SaveJobHistoryRequest) -> dict[str, object]:
         "source": request.source,
         "labels": request.labels,
         "params": request.params,
-        "progress": "0.0",
-        "status": JobStatus.INITED,
+        "progress": "1.0" if refused else "0.0",
+        "status": JobStatus.FAILED if refused else JobStatus.INITED,
+        "error_code": request.refusal.error_code if refused else None,
+        "error_desc": _cut(request.refusal.error_desc, LONGEST_DESCRIPTION) if refused else None,
         "log_path": request.log_path,
         "instances": request.instance,
         "metrics": "{}",
@@ -219,6 +216,14 @@ def _live_values(job_id: int, request: pb.SaveJobHistoryRequest) -> dict[str, ob
         "user": request.tenant.user,
         "creator": request.tenant.creator,
     }
+
+
+def _first_event(job_id: int, request: pb.SaveJobHistoryRequest, at: object) -> Mapping[str, object]:
+    named = f"Job {job_id} ({request.short_id})"
+    if request.HasField("refusal"):
+        why = f"{named} is refused: {request.refusal.error_desc}"
+        return _event(job_id, at, "", JobStatus.FAILED, "entrance", why)
+    return _event(job_id, at, "", JobStatus.INITED, request.tenant.user, f"{named} is accepted")
 
 
 def _event(job_id: int, at: object, source: str, target: str, by: str, why: str) -> Mapping[str, object]:

@@ -66,6 +66,7 @@ DELIBERATE = [
     (r"^submit (unknown_runType|unsupported_engine|unsupported_engine_version|engine_not_installed) \| ",
      "what cannot run is refused at submit, listing what there is"),
     (r"^submit missing_executionContent \| data\.errorMsg\.errCode: 20007", "the error names what is missing"),
+    (r"^submit userCreator_other_user \| data\.(taskID|execID): more$", "a failed intake names the job it became"),
     (r"^submit dangerous_shell \| ", "no list of forbidden commands: shell is for administrators only"),
     (r"^unknown (status_taskID|bad_instance|garbage_id) \| ", "an id that is no job's never shows a status"),
     (r"^kill kill_finished_noTask \| ", "killing a job that has ended is harmless, whatever its end"),

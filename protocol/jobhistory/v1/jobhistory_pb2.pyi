@@ -37,6 +37,7 @@ class SaveJobHistoryRequest(_message.Message):
     RESULT_LOCATION_FIELD_NUMBER: _builtins.int
     LOG_PATH_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     short_id: _builtins.str
     instance: _builtins.str
     execute_user: _builtins.str
@@ -54,6 +55,10 @@ class SaveJobHistoryRequest(_message.Message):
     """All that running the job needs, opaque here (JSON)."""
     @_builtins.property
     def tenant(self) -> _types_pb2.Tenant: ...
+    @_builtins.property
+    def refusal(self) -> Global___Refusal:
+        """Set: intake refused it. It is saved as a job that has failed, without a live row, and takes no place in the queue."""
+
     def __init__(
         self,
         *,
@@ -70,14 +75,37 @@ class SaveJobHistoryRequest(_message.Message):
         result_location: _builtins.str = ...,
         log_path: _builtins.str = ...,
         request: _builtins.str = ...,
+        refusal: Global___Refusal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine_type", b"engine_type", "execute_user", b"execute_user", "execution_code", b"execution_code", "instance", b"instance", "labels", b"labels", "log_path", b"log_path", "params", b"params", "request", b"request", "result_location", b"result_location", "run_type", b"run_type", "short_id", b"short_id", "source", b"source", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine_type", b"engine_type", "execute_user", b"execute_user", "execution_code", b"execution_code", "instance", b"instance", "labels", b"labels", "log_path", b"log_path", "params", b"params", "refusal", b"refusal", "request", b"request", "result_location", b"result_location", "run_type", b"run_type", "short_id", b"short_id", "source", b"source", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SaveJobHistoryRequest: _TypeAlias = SaveJobHistoryRequest  # noqa: Y015
+
+@_typing.final
+class Refusal(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    ERROR_DESC_FIELD_NUMBER: _builtins.int
+    error_code: _builtins.int
+    error_desc: _builtins.str
+    def __init__(
+        self,
+        *,
+        error_code: _builtins.int = ...,
+        error_desc: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_code", b"error_code", "error_desc", b"error_desc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
 
 @_typing.final
 class Job(_message.Message):

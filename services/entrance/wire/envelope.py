@@ -40,6 +40,7 @@ def error(method: str | None, fault: HeadgateError, trace_id: str, address: tupl
             "desc": fault.message,
         },
         "trace_id": trace_id,
+        **fault.more,
     }
     if fault.field is not None:
         data["field"] = fault.field

@@ -20,7 +20,7 @@ _OLD = {"executionCode", "executeApplicationName", "requestApplicationName"}
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A checked submit body. `engine` is as written, such as `flink` or `flink-1.20.5`."""
+    """A checked submit body. `engine` is as written, such as `flink` or `flink-1.20.5`; `user` whom it names."""
 
     code: str
     run_type: str
@@ -56,14 +56,15 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
     if not run_type:
         what = f"You need to specify runType in {within.rstrip('.') or 'the body'}, such as sql"
         raise Invalid(codes.LABEL_INVALID, what, field=f"{within}runType")
+    named, creator = _user_creator(_text(labels, "userCreator", "labels."), user)
     params = _mapping(body, "params")
     configuration = _mapping(params, "configuration", "params.")
     return Submit(
         code=code,
         run_type=run_type,
         engine=engine,
-        user=user,
-        creator=_creator(_text(labels, "userCreator", "labels."), user),
+        user=named,
+        creator=creator,
         execute_once="executeOnce" in labels and str(labels["executeOnce"]).lower() != "false",
         queuing_timeout_seconds=_count(labels, "jobQueuingTimeout", LONGEST_SECONDS),
         running_timeout_seconds=_count(labels, "jobRunningTimeout", LONGEST_SECONDS),
@@ -109,9 +110,9 @@ def _engine(labels: Mapping[str, object]) -> str:
     return engine
 
 
-def _creator(user_creator: str, user: str) -> str:
+def _user_creator(user_creator: str, user: str) -> tuple[str, str]:
     if not user_creator:
-        return "IDE"
+        return user, "IDE"
     named, dash, creator = user_creator.partition("-")
     if not dash or not exec_id.NAME.match(creator):
         raise Invalid(
@@ -119,13 +120,7 @@ def _creator(user_creator: str, user: str) -> str:
             f"labels.userCreator must be <user>-<creator>, each at most {exec_id.LONGEST_NAME} of letters, digits, _ .",
             field="labels.userCreator",
         )
-    if named != user:
-        raise Invalid(
-            codes.USER_CREATOR_OTHER,
-            f"labels.userCreator names user {named[:30]}, but you are {user}; write {user}-{creator}",
-            field="labels.userCreator",
-        )
-    return creator
+    return named, creator
 
 
 def _mapping(body: Mapping[str, object], name: str, within: str = "") -> dict[str, object]:
