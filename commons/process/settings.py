@@ -41,6 +41,15 @@ class Settings(BaseSettings):
     flink_set_keys: str = Field(
         "", description="Settings (or beginnings of them) that SET may change though they reach beyond a job."
     )
+    flink_select_rows: int = Field(
+        10_000_000, ge=1, description="Rows that one SELECT gives at most; a job may SET 'headgate.select.rows' to less."
+    )
+    flink_select_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Seconds that one SELECT is read for at most, 0: until it ends; a job may SET "
+        "'headgate.select.seconds' to less.",
+    )
     tenant_engines: int = Field(2, ge=1, description="Engines one tenant (user and creator) may have at once.")
     tenant_running_jobs: int = Field(2, ge=1, description="Jobs one tenant may have on engines at once.")
     tenant_queued_jobs: int = Field(1000, ge=1, description="Jobs of one tenant that may wait.")

@@ -48,6 +48,8 @@ class Starting:
             "runtime_mode": settings.flink_runtime_mode,
             "flink_paths": settings.flink_paths,
             "flink_set_keys": settings.flink_set_keys,
+            "flink_select_rows": str(settings.flink_select_rows),
+            "flink_select_seconds": str(settings.flink_select_seconds),
         }
         self._settings = {name: value for name, value in kept.items() if value}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,19 +44,24 @@ def prepare(session: Session, text: str, *, only_adds: bool) -> Query:
     return Query(table, row_type, schema if only_adds else schema.insert(0, OP), only_adds, as_text)
 
 
-def batches(session: Session, query: Query, cancelled: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
-    """Run the query and give its rows as they come, until it ends or is cancelled. Raises SqlError."""
+def batches(session: Session, query: Query, cancelled: Callable[[], bool]) -> Generator[pa.RecordBatch, None, None]:
+    """Run the query and give its rows as they come, until it ends or is cancelled; an empty batch when none came.
+
+    Who stops reading closes it, which ends the query. Raises SqlError.
+    """
     java = session.jvm.new("RowBatches")
     schema = bytes(session.call(lambda: java.open(query.row_type)))
     try:
         java.read(session.call(query.table.execute).collectInternal())
         while not cancelled() and (content := session.call(lambda: java.next(BATCH_ROWS, BATCH_MS))) is not None:
-            if content:
-                with pa.ipc.open_stream(schema + bytes(content)) as reader:
-                    columns = reader.read_next_batch().columns
-                if not query.only_adds:
-                    columns.insert(0, pa.array([_KINDS[int(kind)] for kind in java.kinds()], pa.string()))
-                yield pa.RecordBatch.from_arrays(columns, schema=query.schema)
+            if not content:
+                yield pa.RecordBatch.from_pylist([], query.schema)
+                continue
+            with pa.ipc.open_stream(schema + bytes(content)) as reader:
+                columns = reader.read_next_batch().columns
+            if not query.only_adds:
+                columns.insert(0, pa.array([_KINDS[int(kind)] for kind in java.kinds()], pa.string()))
+            yield pa.RecordBatch.from_arrays(columns, schema=query.schema)
     finally:
         session.call(java.close)
 

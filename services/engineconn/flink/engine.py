@@ -32,6 +32,7 @@ from services.engineconn.engine import (
 )
 from services.engineconn.flink import files, launch
 from services.engineconn.flink.jvm import Jvm
+from services.engineconn.flink.limits import SelectLimits
 from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rest import Rest, fraction
 from services.engineconn.flink.script import Script
@@ -69,7 +70,9 @@ class Flink:
     async def open(self, spec: EngineSpec, workdir: Path, say: Callable[[str], None]) -> None:
         found = await files.find(spec, say)
         self._workdir = workdir
-        self._reach = Reach.of(spec.settings.get("flink_paths", ""), spec.settings.get("flink_set_keys", ""))
+        own = spec.settings
+        select = SelectLimits.of(own.get("flink_select_rows", ""), own.get("flink_select_seconds", ""))
+        self._reach = Reach.of(own.get("flink_paths", ""), own.get("flink_set_keys", ""), select)
         for name in ("tmp", "upload", "web"):
             (workdir / name).mkdir(exist_ok=True)
         spec.workspace.mkdir(parents=True, exist_ok=True)

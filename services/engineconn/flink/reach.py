@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from services.engineconn.flink.limits import SelectLimits
+
 _LEAVES_THE_JOB = (
     "$internal.", "blob.", "classloader.", "cluster.", "env.", "execution.checkpointing.local-backup.",
     "execution.target", "fs.", "high-availability", "io.tmp.dirs", "jobmanager.", "kubernetes.", "metrics.",
@@ -27,24 +29,26 @@ class Reach:
     `settings` are names, or beginnings of names, of settings that may be changed all the same.
     """
 
+    select: SelectLimits
     folders: Sequence[Path] = ()
     settings: Sequence[str] = ()
 
     @classmethod
-    def of(cls, folders: str, settings: str) -> Reach:
+    def of(cls, folders: str, settings: str, select: SelectLimits) -> Reach:
         """From lists with commas, as HEADGATE_FLINK_PATHS and HEADGATE_FLINK_SET_KEYS give them."""
         names = [name.strip() for name in folders.split(",") if name.strip()]
-        return cls([Path(n).expanduser() for n in names], [key.strip() for key in settings.split(",") if key.strip()])
+        keys = [key.strip() for key in settings.split(",") if key.strip()]
+        return cls(select, [Path(name).expanduser() for name in names], keys)
 
-    def setting(self, key: str) -> str | None:
-        """Why the setting may not be changed, or None."""
+    def setting(self, key: str, value: str) -> str | None:
+        """Why the setting may not be changed so, or None."""
         if any(key.startswith(allowed) for allowed in self.settings):
             return None
         if any(key.startswith(one) for one in _LEAVES_THE_JOB):
             return (
                 f"setting {key[:100]} reaches beyond the job; the administrator may allow it: HEADGATE_FLINK_SET_KEYS"
             )
-        return None
+        return self.select.refusal(key, value)
 
     def jar(self, uri: str) -> str | None:
         """Why the jar may not be loaded, or None. Its code would run with the rights of the service."""

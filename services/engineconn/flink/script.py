@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -24,6 +25,7 @@ from services.engineconn.engine import (
 )
 from services.engineconn.flink import arrow, jobs
 from services.engineconn.flink.jvm import Jvm
+from services.engineconn.flink.limits import ROWS, SECONDS
 from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rehearsal import rehearse
 from services.engineconn.flink.session import Listing, Meaning, Parsed, Session, SqlError, Unanswered
@@ -144,10 +146,18 @@ class Script:
         for name in query.as_text:
             self._log(f"Column {name} has a type that Arrow lacks: it comes as text")
         self.say(ResultOpened(self.statement, query.schema))
-        count = 0
-        for batch in arrow.batches(session, query, lambda: self.cancelled):
-            count += batch.num_rows
-            self.say(Rows(batch))
+        limits, began, count = session.select_limits, time.monotonic(), 0
+        with closing(arrow.batches(session, query, lambda: self.cancelled)) as batches:
+            for batch in batches:
+                room = limits.rows - count
+                if part := batch.slice(0, room):
+                    count += part.num_rows
+                    self.say(Rows(part))
+                late = time.monotonic() - began >= limits.seconds
+                if late or not room or batch.num_rows > room:
+                    reached = f"{SECONDS} = {limits.seconds:g}" if late else f"{ROWS} = {limits.rows}"
+                    self.say(LogLine("WARN", f"The SELECT is stopped at its limit, {reached}: there may be more rows"))
+                    break
         return count
 
     def _list(self, listing: Listing) -> int:

@@ -13,6 +13,7 @@ from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from commons.process.errors import HeadgateError
 from protocol import codes
 from services.engineconn.flink.jvm import Jvm
+from services.engineconn.flink.limits import SelectLimits
 from services.engineconn.flink.reach import Reach
 
 MODE = "execution.runtime-mode"
@@ -102,8 +103,8 @@ class Session:
         self.jvm = jvm
         self._reach = reach
         self._fixed = dict(fixed)
-        for key in chosen:
-            _refuse(reach.setting(key))
+        for key, value in chosen.items():
+            _refuse(reach.setting(key, value))
         settings = {**fixed, **chosen}
         self._settings = dict(settings)
         self._history: list[tuple[str, Callable[[], Any]]] = []
@@ -113,6 +114,11 @@ class Session:
     def streaming(self) -> bool:
         mode = self.env.getConfig().getConfiguration().getString(MODE, "STREAMING")
         return str(mode).upper() != "BATCH"
+
+    @property
+    def select_limits(self) -> SelectLimits:
+        """How much a SELECT may give now."""
+        return self._reach.select.chosen(self._settings)
 
     def parse(self, text: str) -> Parsed:
         """Raises SqlError."""
@@ -131,7 +137,7 @@ class Session:
 
     def put(self, key: str, value: str) -> None:
         """Set one setting. Another runtime mode takes a new environment, in which the session's DDL runs again."""
-        _refuse(self._reach.setting(key))
+        _refuse(self._reach.setting(key, value))
         self._settings[key] = value
         if key == MODE:
             self._again()
