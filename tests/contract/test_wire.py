@@ -103,7 +103,7 @@ def values(service: Service) -> Iterator[dict[str, str]]:
     jobs["killed"].kill()
     assert jobs["killed"].wait(30) == "Cancelled"
     eventually(lambda: jobs["running"].status() == jobs["victim"].status() == "Running", "they run")
-    root = service.home / "workspace" / service.user
+    root = service.home / "workspace" / service.user / "wire"  # a folder that other tests leave alone
     (root / "given").mkdir(parents=True, exist_ok=True)
     (root / "given" / "a.sql").write_text("select 1\n")
     yield {
