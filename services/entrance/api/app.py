@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
+from commons.process.telemetry import Scrape
 from commons.storage import Storage
 from services.entrance.api import (
     downloads,
@@ -15,6 +16,7 @@ from services.entrance.api import (
     files,
     history,
     jobs,
+    measuring,
     operation,
     statistics,
     streams,
@@ -31,7 +33,13 @@ PREFIX, ALIAS = "/api/rest_j/v1", "/api"
 
 
 def build(
-    jobs_: Jobs, users_: Users, engines: Engines, storage: Storage, workspaces: Workspaces, ready: Callable[[], bool]
+    jobs_: Jobs,
+    users_: Users,
+    engines: Engines,
+    storage: Storage,
+    workspaces: Workspaces,
+    scrape: Scrape,
+    ready: Callable[[], bool],
 ) -> FastAPI:
     """The application; `ready` says whether the service may be used."""
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None)
@@ -43,6 +51,7 @@ def build(
     app.include_router(routes, prefix=PREFIX)
     app.include_router(routes, prefix=ALIAS, include_in_schema=False)
     errors.install(app)
+    measuring.install(app, scrape)
 
     @app.get("/health/ready", tags=["health"])
     async def health_ready() -> Response:
