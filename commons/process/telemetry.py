@@ -211,7 +211,8 @@ def step(name: str, *, server: bool = False, **attributes: str | int) -> Iterato
 @contextlib.contextmanager
 def continued(traceparent: str) -> Iterator[None]:
     """The block belongs to the trace that a W3C traceparent names; to none when it names none."""
-    token = context.attach(_PROPAGATOR.extract({"traceparent": traceparent}, context.Context()))
+    place = context.Context()
+    token = context.attach(_PROPAGATOR.extract({"traceparent": traceparent}, place) if traceparent else place)
     try:
         yield
     finally:

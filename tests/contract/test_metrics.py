@@ -109,7 +109,9 @@ async def test_jobs_are_timed_by_their_rows_once_for_all_attempts(tmp_path: Path
         clock.turn(seconds)
         await history.UpdateJobStatus(move(job, status), None)
     assert [(labels, count) for _, labels, count in await history_readings(db) if count] == [(("Running",), 1)]
-    clock.turn(8)
+    clock.turn(2)
+    await history.AddStory(jobhistory_pb2.AddStoryRequest(job_id=job.job_id, epoch=1, why="a line", by="test"), None)
+    clock.turn(6)
     with pytest.raises(Conflict):
         await history.UpdateJobStatus(move(job, "Inited"), None)
     await history.UpdateJobStatus(move(job, "Succeed"), None)
