@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from pyarrow import fs
@@ -40,6 +42,14 @@ class Storage:
             if address.startswith(prefix + "/"):
                 return address[len(prefix) + 1 :].strip("/")
         return None
+
+    def disk(self) -> tuple[int, int] | None:
+        """Free and all bytes of the disk under a local root; None when the root is elsewhere."""
+        if not isinstance(self._files, fs.LocalFileSystem):
+            return None
+        base = Path(self._base)  # it comes to be with the first file
+        used = shutil.disk_usage(next(folder for folder in (base, *base.parents) if folder.exists()))
+        return used.free, used.total
 
     def publish(self, path: str, local: str) -> None:
         """Copy a local file to `path`; it appears there whole or not at all."""

@@ -23,10 +23,12 @@ import uvloop
 from pydantic import ValidationError
 
 from commons.database.connections import Database
+from commons.process import telemetry
 from commons.process.clock import SystemClock
 from commons.process.errors import HeadgateError, Unavailable
 from commons.process.ids import random_hex
 from commons.process.settings import Settings
+from commons.process.telemetry import Scrape
 from protocol import codes
 from protocol.ecm import client as ecm_client
 from protocol.jobhistory import client as jobhistory_client
@@ -53,11 +55,13 @@ def main() -> int:
     levels = ("DEBUG", "INFO", "WARNING", "ERROR")
     parser.add_argument("--log-level", default="INFO", type=str.upper, choices=levels, help="default: INFO")
     arguments = parser.parse_args()
-    logging.basicConfig(level=arguments.log_level, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s")
+    logging.basicConfig(level=arguments.log_level, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s%(trace)s")
+    logging.getLogger().handlers[0].addFilter(telemetry.TraceInLog())
     try:
         _one_folder()
         settings = Settings()
-        return uvloop.run(run(settings, stop_engines=arguments.stop_engines or settings.stop_engines))
+        with telemetry.traces_exported():
+            return uvloop.run(run(settings, stop_engines=arguments.stop_engines or settings.stop_engines))
     except ValidationError as error:
         first = error.errors()[0]
         name, value = f"HEADGATE_{str(first['loc'][-1]).upper()}", first["input"]
@@ -122,7 +126,8 @@ def _compose(settings: Settings, db: Database, sockets: Path) -> tuple[JobHistor
     to_manager = manager_client.connect(at["manager"])
     manager = Manager(settings, db, clock, at["manager"], ecm_client.connect, to_jobhistory)
     ecm = Ecm(settings, at["ecm"], to_manager, sockets)
-    entrance = Entrance(settings, db, clock, at["entrance"], to_jobhistory, to_manager)
+    scrape = Scrape({"jobhistory": jobhistory.readings, "manager": manager.readings, "ecm": ecm.readings})
+    entrance = Entrance(settings, db, clock, at["entrance"], to_jobhistory, to_manager, scrape)
     return jobhistory, manager, ecm, entrance
 
 

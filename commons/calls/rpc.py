@@ -2,11 +2,13 @@
 
 Addresses are `unix:/path` or `host:port`. Unary calls have a deadline and are tried again when the other side is
 unavailable: every unary method of ours is idempotent. Streams have no deadline; whoever reads one opens it again.
+A unary call carries the caller's place in its trace.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -17,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from commons.database.marks import in_transaction
-from commons.process import faults
+from commons.process import faults, telemetry
 from commons.process.errors import KINDS, Broken, HeadgateError, Unavailable
 from commons.process.ids import random_hex
 
@@ -27,8 +29,13 @@ Client = TypeVar("Client")
 
 UNARY_SECONDS = 10.0
 LARGEST_MESSAGE = 32 * 1024 * 1024
-_CODE, _FIELD = "headgate-code", "headgate-field"
+_CODE, _FIELD, _TRACE = "headgate-code", "headgate-field", "traceparent"
 _INTERNAL, _UNREACHABLE = 100000, 100001  # as in protocol/codes.py, which this layer may not import
+
+_CALLS = telemetry.histogram(
+    "rpc_call_duration_seconds", "Unary calls that were answered, by full method and status.", ("method", "code")
+)
+_REPEATED = telemetry.counter("rpc_calls_repeated", "Calls tried again: the other side was unavailable.", ("method",))
 
 
 class Server:
@@ -93,19 +100,30 @@ class _ErrorsToStatus(aio.ServerInterceptor):
             )
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
-                _unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+                _unary(handler_call_details.method.removeprefix("/"), handler.unary_unary),
+                handler.request_deserializer,
+                handler.response_serializer,
             )
         return handler
 
 
-def _unary(method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+def _unary(name: str, method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
     async def call(request: Any, context: Any) -> Any:
-        try:
-            return await method(request, context)
-        except HeadgateError as error:
-            await _abort(context, error)
-        except Exception as error:
-            await _abort(context, _broken(error))
+        began, code = time.perf_counter(), "CANCELLED"
+        place = next((str(value) for key, value in context.invocation_metadata() or () if key == _TRACE), "")
+        with telemetry.continued(place):
+            try:
+                answer = await method(request, context)
+                code = "OK"
+                return answer
+            except HeadgateError as error:
+                code = error.grpc_status
+                await _abort(context, error)
+            except Exception as error:
+                code = Broken.grpc_status
+                await _abort(context, _broken(error))
+            finally:
+                _CALLS.labels(name, code).observe(time.perf_counter() - began)
 
     return call
 
@@ -141,28 +159,34 @@ class _UnaryCalls(aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         if in_transaction():
             raise Broken(_INTERNAL, f"{client_call_details.method!r} was called inside a transaction")
-        details = client_call_details
-        if details.timeout is None:
-            details = aio.ClientCallDetails(
-                details.method, UNARY_SECONDS, details.metadata, details.credentials, details.wait_for_ready
-            )
+        details, method = _details(client_call_details), _text(client_call_details.method)
 
         async def once() -> Any:
-            faults.reach(f"before {_text(details.method)}")
+            faults.reach(f"before {method}")
             try:
                 answer = await (await continuation(details, request))
             except aio.AioRpcError as error:
                 raise _from_status(error) from None
-            faults.reach(f"after {_text(details.method)}")
+            faults.reach(f"after {method}")
             return answer
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, Unavailable) and not isinstance(error, _Late)),
             stop=stop_after_attempt(4),
             wait=wait_random_exponential(multiplier=0.05, max=1.0),
+            before_sleep=lambda _: _REPEATED.labels(method.removeprefix("/")).inc(),
             reraise=True,
         )
         return await retrying(once)
+
+
+def _details(asked: Any) -> aio.ClientCallDetails:
+    """A call with a deadline and the caller's place in its trace."""
+    metadata = aio.Metadata(*(asked.metadata or ()))
+    if place := telemetry.traceparent():
+        metadata.add(_TRACE, place)
+    seconds = UNARY_SECONDS if asked.timeout is None else asked.timeout
+    return aio.ClientCallDetails(asked.method, seconds, metadata, asked.credentials, asked.wait_for_ready)
 
 
 def _text(method: str | bytes) -> str:

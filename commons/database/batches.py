@@ -9,12 +9,17 @@ from typing import Generic, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commons.database.connections import Database
+from commons.process import telemetry
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LARGEST = 200
 """Items in one transaction."""
+
+_ITEMS = telemetry.histogram(
+    "database_batch_items", "Writes that shared one transaction.", buckets=(1, 2, 5, 10, 20, 50, 100, LARGEST)
+)
 
 
 class Batch(Generic[Item, Result]):
@@ -46,6 +51,7 @@ class Batch(Generic[Item, Result]):
     async def _write(self) -> None:
         while self._waiting:
             taken, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+            _ITEMS.observe(len(taken))
             try:
                 async with self._db.write() as tx:
                     results = await self._write_many(tx, [item for item, _ in taken])

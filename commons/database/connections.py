@@ -8,6 +8,7 @@ cannot die when it takes the lock.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
@@ -20,13 +21,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from commons.database import marks
-from commons.process import faults
+from commons.process import faults, telemetry
 
 Transaction = AsyncConnection
 """What store functions take, and use-case modules pass on."""
 
 Row = sqlalchemy.Row[Any]
 """What store functions read."""
+
+_WAIT = telemetry.histogram("database_wait_seconds", "How long a write transaction waited until it could begin.")
+_TRANSACTION = telemetry.histogram(
+    "database_transaction_seconds", "Write transactions, from their begin to their end.", ("outcome",)
+)
 
 METADATA = MetaData()
 """All tables of all owners; `services/schema.py` creates them."""
@@ -63,9 +69,17 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed when the block ends well, rolled back otherwise. Keep it short."""
         with marks.transaction():
-            async with self._turn if self._single_writer else nullcontext(), self._writer.begin() as tx:
-                yield tx
-                faults.reach("before commit")
+            asked, outcome = time.perf_counter(), "rolled_back"
+            async with self._turn if self._single_writer else nullcontext():
+                began = time.perf_counter()
+                _WAIT.observe(began - asked)
+                try:
+                    async with self._writer.begin() as tx:
+                        yield tx
+                        faults.reach("before commit")
+                    outcome = "committed"
+                finally:
+                    _TRANSACTION.labels(outcome).observe(time.perf_counter() - began)
             faults.reach("after commit")
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ import contextlib
 from pathlib import Path
 
 from commons.calls import rpc
+from commons.process import telemetry
 from commons.process.settings import Settings
 from commons.storage import Storage
 from protocol.ecm import client
@@ -14,6 +15,7 @@ from protocol.ecm.v1 import ecm_pb2_grpc
 from protocol.manager.client import Stub as Manager
 from services.ecm.engines import Engines, Folders
 from services.ecm.ledger import Ledger
+from services.ecm.readings import readings
 from services.ecm.reporting import report_for_ever
 from services.ecm.rpc import EcmServicer
 
@@ -26,9 +28,10 @@ class Ecm:
         self._address = address
         self._manager = manager
         home = settings.home_folder
+        self._storage = Storage(settings.storage_root)
         self._engines = Engines(
             Ledger(home / "node"),
-            Storage(settings.storage_root),
+            self._storage,
             sockets,
             address,
             Folders(
@@ -41,6 +44,10 @@ class Ecm:
         self._server = rpc.Server(address)
         self._server.add(ecm_pb2_grpc.add_EcmServicer_to_server, EcmServicer(self._engines), client.NAME)
         self._reporting: asyncio.Task[None] | None = None
+
+    async def readings(self) -> list[telemetry.Value]:
+        """What its disks and engines say of now."""
+        return await readings(self._engines, self._settings.home_folder, self._storage)
 
     async def start(self) -> None:
         self._engines.attach()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from google.protobuf.json_format import Parse, ParseError
 
+from commons.process import telemetry
 from commons.process.clock import SystemClock
 from commons.process.errors import Conflict, HeadgateError, NotFound
 from commons.storage import Storage
@@ -44,6 +45,8 @@ class Engine:
     detail: str = ""
     usage: pb.ResourceUsage = field(default_factory=pb.ResourceUsage)
     terminating: asyncio.Task[None] | None = None
+    launch: telemetry.Step = telemetry.NO_STEP
+    """From its spawn until it is ready or has ended."""
     handing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a task is handed over."""
 
@@ -66,6 +69,12 @@ class Engines:
     def any_alive(self) -> bool:
         return any(engine.entry.stage is not Stage.ENDED for engine in self._engines.values())
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the engines say they use."""
+        living = (engine for engine in self._engines.values() if engine.entry.stage is not Stage.ENDED)
+        return sum(engine.usage.memory for engine in living)
+
     def attach(self) -> None:
         """Take up what an earlier daemon left: processes that still run are watched again, the others have ended."""
         for entry in list(self._ledger.engines.values()):
@@ -76,6 +85,9 @@ class Engines:
                 process.sweep((workdir.MARK, entry.engine_id))
                 self._end(engine, "its start was interrupted")
             elif entry.stage is not Stage.ENDED:
+                if entry.stage is Stage.SPAWNED:
+                    with telemetry.continued(entry.traceparent):
+                        engine.launch = telemetry.begin("launch engine", engine_id=entry.engine_id)
                 engine.life = asyncio.create_task(self._watch(engine))
 
     def create(self, request: pb.EngineCreateRequest) -> None:
@@ -85,8 +97,9 @@ class Engines:
             raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} was terminated; ask for a new one")
         if engine_id in self._engines:
             return
-        entry = EngineEntry(engine_id, started_at_ms=SystemClock().now_ms())
-        engine = self._engines[engine_id] = Engine(entry)
+        entry = EngineEntry(engine_id, started_at_ms=SystemClock().now_ms(), traceparent=telemetry.traceparent())
+        launch = telemetry.begin("launch engine", engine_id=engine_id)
+        engine = self._engines[engine_id] = Engine(entry, launch=launch)
         try:
             self._spawn(engine, request)
         except OSError as error:
@@ -103,7 +116,7 @@ class Engines:
         self._ledger.save(entry)
         (folder / "spec.json").write_text(json.dumps(self._spec(request)))
         argv = [sys.executable, "-P", "-m", "services.engineconn", "--spec", str(folder / "spec.json")]
-        identity = process.spawn(argv, folder, workdir.environment(entry.engine_id))
+        identity = process.spawn(argv, folder, workdir.environment(entry.engine_id, engine.launch.traceparent))
         entry.pid, entry.started, entry.boot = identity.pid, identity.started, identity.boot
         entry.stage = Stage.SPAWNED
         self._ledger.save(entry)
@@ -273,6 +286,7 @@ class Engines:
         if said.stage == engineconn_pb2.ConnectionState.READY:
             engine.entry.stage = Stage.READY
             self._ledger.save(engine.entry)
+            engine.launch.end()
             log.info("engine %s is ready", engine.entry.engine_id)
         elif said.detail == engine.detail:
             return
@@ -294,6 +308,7 @@ class Engines:
     def _end(self, engine: Engine, why: str) -> None:
         engine.entry.stage, engine.entry.why, engine.entry.ended_at_ms = Stage.ENDED, why, SystemClock().now_ms()
         self._ledger.save(engine.entry)
+        engine.launch.end("NotReady")
         self._stubs.pop(engine.entry.engine_id, None)
         self._socket(engine.entry.engine_id).unlink(missing_ok=True)
         self.changed.set()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from commons.process import telemetry
 from protocol.ecm.v1 import ecm_pb2 as pb
 from protocol.ecm.v1 import ecm_pb2_grpc
 from services.ecm.engines import Engines
@@ -35,7 +36,8 @@ class EcmServicer(ecm_pb2_grpc.EcmServicer):
         return self._engines.metrics(request.engine_id)
 
     async def RunTask(self, request: pb.RunTaskRequest, context: Any) -> pb.RunTaskReply:
-        await self._engines.run_task(request)
+        with telemetry.step("hand over task", engine_id=request.engine_id):
+            await self._engines.run_task(request)
         return pb.RunTaskReply()
 
     async def CancelTask(self, request: pb.CancelTaskRequest, context: Any) -> pb.CancelTaskReply:

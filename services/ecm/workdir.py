@@ -16,10 +16,11 @@ MARK = "HEADGATE_ENGINE_ID"
 """The variable by which the processes of an engine are known."""
 
 
-def environment(engine_id: str) -> dict[str, str]:
+def environment(engine_id: str, traceparent: str = "") -> dict[str, str]:
     """A cleaned environment; the engine id marks the process and its children for who looks for orphans."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
-    return {**kept, MARK: engine_id, "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+    place = {"TRACEPARENT": traceparent} if traceparent else {}
+    return {**kept, **place, MARK: engine_id, "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
 
 
 def run_folder(home: Path) -> Path:

@@ -22,6 +22,7 @@ from typing import cast
 from google.protobuf.json_format import MessageToJson
 
 from commons.calls import rpc
+from commons.process import telemetry
 from commons.process.errors import HeadgateError
 from protocol.ecm import client as ecm_client
 from protocol.ecm.v1 import ecm_pb2
@@ -70,7 +71,8 @@ class Connection:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         engine = cast(Callable[[], Engine], importlib.import_module(self._module).create)()
-        opening = asyncio.create_task(self._open(engine))
+        with telemetry.continued(os.environ.pop("TRACEPARENT", "")):
+            opening = asyncio.create_task(self._open(engine))
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
         try:

@@ -15,6 +15,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from commons.process import telemetry
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
@@ -154,5 +156,10 @@ class Engine(Protocol):
 
 
 def environment() -> dict[str, str]:
-    """What an engine's own processes inherit: not the settings of pip, whose index address may hold a password."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    """What an engine's own processes inherit: not the settings of pip, whose index address may hold a password.
+
+    TRACEPARENT is the place in a trace: of the task that runs, or of the engine's launch.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    place = telemetry.traceparent()
+    return {**kept, "TRACEPARENT": place} if place else kept

@@ -10,6 +10,7 @@ from commons.calls import rpc
 from commons.database.connections import Database
 from commons.process.clock import Clock
 from commons.process.settings import Settings
+from commons.process.telemetry import Scrape
 from commons.storage import Storage
 from protocol.ecm import client as ecm_client
 from protocol.entrance import client
@@ -43,6 +44,7 @@ class Entrance:
         address: str,
         jobhistory: JobHistory,
         manager: Manager,
+        scrape: Scrape,
     ) -> None:
         self._serving = Serving(settings.host, settings.port)
         self.url = self._serving.url
@@ -65,7 +67,7 @@ class Entrance:
             clock,
         )
         workspaces = Workspaces(settings.home_folder / "workspace")
-        self._app = rest.build(jobs, self._users, engines, storage, workspaces, lambda: self._ready)
+        self._app = rest.build(jobs, self._users, engines, storage, workspaces, scrape, lambda: self._ready)
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
         self._reading: asyncio.Task[None] | None = None

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from commons.process import telemetry
 from commons.process.errors import Conflict, HeadgateError, NotFound, Unavailable
 from commons.storage import Storage
 from protocol import codes
@@ -48,7 +49,12 @@ class Parts:
 
 
 async def run_job(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> None:
-    """Returns when the job has ended, or belongs to somebody else."""
+    """Returns when the job has ended, or belongs to somebody else. What it does belongs to the trace of its submit."""
+    with telemetry.continued(JobRequest.from_json(job.request).traceparent):
+        await _until_ended(job, cancelled, parts)
+
+
+async def _until_ended(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> None:
     while True:
         if job.wanted != "run":
             cancelled.set()
@@ -85,7 +91,8 @@ class _After:
 
 async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _After:
     """One attempt, from wherever it is to its end."""
-    grant = await obtain(job, cancelled, parts.grants, parts.jobhistory)
+    with telemetry.step("obtain engine", job_id=job.job_id, attempt=job.attempt):
+        grant = await obtain(job, cancelled, parts.grants, parts.jobhistory)
     if grant is None:
         await _end_unstarted(job, parts)
         return _After(spoiled=True)
@@ -107,8 +114,10 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
         return parts.grants.lost(JobRef(job.job_id, job.attempt))
 
     try:
-        await _hand_over(job, grant, story, ecm, parts)
-        ended = await follow(job, ecm, parts.jobhistory, lost, retry=_may_retry(job))
+        with telemetry.step("run task", job_id=job.job_id, attempt=job.attempt, engine_id=grant.engine_id) as step:
+            await _hand_over(job, grant, story, ecm, parts)
+            ended = await follow(job, ecm, parts.jobhistory, lost, retry=_may_retry(job))
+            step.note(status=ended.status)
     except (NotFound, Unavailable, Conflict) as error:
         if error.code == codes.TASK_CLOSED:  # the wish to end it was there first
             await _end_unstarted(job, parts)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
+from commons.process import telemetry
 from commons.process.errors import HeadgateError, Unavailable
 from protocol.ecm.client import Stub as Ecm
 from protocol.ecm.v1 import ecm_pb2
@@ -18,6 +20,11 @@ log = logging.getLogger(__name__)
 GATHER_SECONDS = 0.1
 AGAIN_SECONDS = 0.5
 QUEUED_EVENTS = 10_000
+
+_RECORDED = telemetry.counter("job_events_recorded", "Events of tasks that are in the history.")
+_LAG = telemetry.histogram(
+    "job_event_lag_seconds", "From an event on its node until it was recorded, of the oldest of those recorded at once."
+)
 
 
 async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callable[[], bool], *, retry: bool) -> Ended:
@@ -40,6 +47,8 @@ async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callab
                     )
                 )
                 seen = up_to
+                _RECORDED.inc(len(events))
+                _LAG.observe(max(0.0, time.time() - events[0].at_ms / 1000))
                 if events[-1].HasField("ended"):
                     return events[-1].ended
             await reading

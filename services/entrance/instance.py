@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 
-from commons.process.errors import Conflict
+from commons.process import telemetry
+from commons.process.errors import Conflict, HeadgateError
 from commons.process.ids import random_hex
 from commons.process.loops import survive
 from protocol.jobhistory.client import Stub as JobHistory
@@ -16,6 +17,11 @@ from services.entrance.dispatch import Parts, run_job
 log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 5.0
+
+_RENEWALS = telemetry.counter(
+    "lease_renewals", "This entrance's lease: renewed, failed (no answer), lost (another process has it).", ("outcome",)
+)
+_TAKEN = telemetry.counter("jobs_taken_over", "Jobs of lost entrances that are this one's now.")
 
 
 class Instance:
@@ -80,10 +86,16 @@ class Instance:
         try:
             reply = await self._jobhistory.RenewInstance(request)
         except Conflict as error:
+            _RENEWALS.labels("lost").inc()
             log.error("%s: this process lets go of all jobs", error)
             for task, _ in list(self._jobs.values()):
                 task.cancel()
             return
+        except HeadgateError:
+            _RENEWALS.labels("failed").inc()
+            raise
+        _RENEWALS.labels("renewed").inc()
+        _TAKEN.inc(len(reply.taken))
         for job_id in reply.taken:
             self.take(job_id)
         for job_id in reply.cancelled:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from commons.process import telemetry
 from commons.process.clock import to_datetime
 from commons.process.errors import Invalid, Refused
 from commons.process.settings import Settings
@@ -36,6 +37,8 @@ class JobRequest:
     running_timeout_seconds: int = 0
     retries: int = 0
     code_path: str = ""
+    traceparent: str = ""
+    """Where the job's trace goes on, after a restart too."""
 
     def labels(self, job_id: int) -> Labels:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""
@@ -64,6 +67,7 @@ class Intake:
         request = JobRequest(
             submit.code, submit.run_type, kind, version, dict(submit.configuration), submit.execute_once,
             submit.queuing_timeout_seconds, submit.running_timeout_seconds, submit.retries,
+            traceparent=telemetry.traceparent(),
         )  # fmt: skip
         _allowed(request, asker)
         _run_type(request)

@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from commons.database.connections import Database, Transaction
+from commons.process import telemetry
 from commons.process.clock import Clock, to_datetime, to_ms
 from commons.process.errors import AlreadyExists, Invalid, NotFound, NotLoggedIn, Refused
 from protocol import codes
@@ -24,6 +25,8 @@ LONGEST_TOKEN_DAYS = 3650
 DAY_MS = 86_400_000
 WRONG = "wrong user name or password(用户名或密码错误)！"
 _FAILURE_SECONDS = 0.5
+
+_REFUSED = telemetry.counter("log_ins_refused", "Wrong passwords (or names) and tokens.", ("by",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Users:
         async with self._turns:
             ok = await asyncio.to_thread(self._verify, row.password_hash if row is not None else self._dummy, password)
         if row is None or not ok:
+            _REFUSED.labels("password").inc()
             await asyncio.sleep(_FAILURE_SECONDS)
             raise Invalid(codes.LOGIN_FAILED, WRONG)
         return Asker(name, bool(row.is_admin)), await self.new_ticket(name)
@@ -109,6 +113,7 @@ class Users:
         legal = row is not None and _is_for(row, name)
         expired = row is not None and row.expires_at is not None and to_ms(row.expires_at) <= self._clock.now_ms()
         if not legal or expired or user is None:
+            _REFUSED.labels("token").inc()
             raise NotLoggedIn(
                 codes.TOKEN_INVALID, "Token Authentication Failed: Invalid Token for this Token-User(无效令牌)"
             )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from commons.calls import rpc
 from commons.database.connections import Database
+from commons.process import telemetry
 from commons.process.clock import Clock
 from commons.process.settings import Settings
 from protocol.jobhistory import client
 from protocol.jobhistory.v1 import jobhistory_pb2_grpc
 from services.jobhistory.instances import Instances
 from services.jobhistory.jobs import Jobs
+from services.jobhistory.readings import readings
 from services.jobhistory.rpc import JobHistoryServicer
 
 
@@ -19,8 +21,13 @@ class JobHistory:
     def __init__(self, settings: Settings, db: Database, clock: Clock, address: str) -> None:
         instances = Instances(clock, int(settings.lease_seconds * 1000))
         self._servicer = JobHistoryServicer(db, Jobs(clock, settings.tenant_queued_jobs), instances, clock)
+        self._db = db
         self._server = rpc.Server(address)
         self._server.add(jobhistory_pb2_grpc.add_JobHistoryServicer_to_server, self._servicer, client.NAME)
+
+    async def readings(self) -> list[telemetry.Value]:
+        """What its rows say of now."""
+        return await readings(self._db)
 
     async def start(self) -> None:
         await self._server.start()

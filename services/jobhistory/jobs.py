@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from commons.database.connections import Row, Transaction
+from commons.database.marks import after_commit
+from commons.process import telemetry
 from commons.process.clock import Clock, to_datetime, to_ms
 from commons.process.errors import AlreadyExists, Conflict, Exhausted, Invalid, NotFound
 from protocol import codes, layout
@@ -18,6 +21,18 @@ from services.jobhistory.tables import GROUP
 QUEUE_FULL = "The submission job failed and the queue is full!(提交作业失败，队列已满！)"
 LONGEST_TEXT = 60_000
 LONGEST_DESCRIPTION = 1000
+
+_SUBMITTED = telemetry.counter("jobs_submitted", "Jobs that were saved.", ("kind",))
+_ENDED = telemetry.counter("jobs_ended", "Jobs that ended, by their last status.", ("kind", "status"))
+_QUEUED = telemetry.histogram(
+    "job_queue_seconds", "From submit until a place was given.", ("kind",), buckets=telemetry.JOB_SECONDS
+)
+_STARTED = telemetry.histogram(
+    "job_start_seconds", "From submit until an engine had the job.", ("kind",), buckets=telemetry.JOB_SECONDS
+)
+_RAN = telemetry.histogram(
+    "job_run_seconds", "Attempts on an engine, by how they ended.", ("kind", "status"), buckets=telemetry.JOB_SECONDS
+)
 
 
 class Jobs:
@@ -62,6 +77,10 @@ class Jobs:
         if live := [_live_values(*each) for each in saved if not each[1].HasField("refusal")]:
             await store.insert_live(tx, live)
         await store.insert_events(tx, [_first_event(job, request, now) for job, request in saved])
+        for request in requests:
+            after_commit(_SUBMITTED.labels(request.engine_type).inc)
+            if request.HasField("refusal"):
+                after_commit(_ENDED.labels(request.engine_type, JobStatus.FAILED).inc)
         rows = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
         return [to_job(rows[request.short_id]) for request in requests]
 
@@ -96,7 +115,23 @@ class Jobs:
             }
         if not await store.update_group(tx, job_id, JOB.sources(target), values):
             raise Conflict(codes.TRANSITION_REFUSED, f"job {job_id} is {row.status} and cannot become {target}")
+        await self._count(tx, row, target)
         await store.insert_events(tx, [_event(job_id, now, row.status, target, request.by, request.why)])
+
+    async def _count(self, tx: Transaction, row: Row, target: JobStatus) -> None:
+        """Metrics of a transition from `row`; of a later attempt only how it ended, for it began with the first."""
+        now, kind = self._clock.now_ms(), row.engine_type or ""
+        waited = (now - to_ms(row.created_time)) / 1000
+        if row.status == JobStatus.RUNNING:
+            began = await store.running_since(tx, row.id)
+            if began is not None:
+                after_commit(partial(_RAN.labels(kind, target).observe, (now - to_ms(began)) / 1000))
+        elif row.live_attempt == 1 and target is JobStatus.SCHEDULED:
+            after_commit(partial(_QUEUED.labels(kind).observe, waited))
+        elif row.live_attempt == 1 and target is JobStatus.RUNNING:
+            after_commit(partial(_STARTED.labels(kind).observe, waited))
+        if JOB.final(target):
+            after_commit(_ENDED.labels(kind, target).inc)
 
     async def tell(self, tx: Transaction, request: pb.AddStoryRequest) -> None:
         """Add a line to the job's story without a change of status."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from commons.database.batches import Batch
 from commons.database.connections import Database
+from commons.process import telemetry
 from commons.process.clock import Clock, to_ms
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.jobhistory.v1 import jobhistory_pb2_grpc
@@ -25,7 +26,8 @@ class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
         self.saving: Batch[pb.SaveJobHistoryRequest, pb.Job] = Batch(db, jobs.save_many)
 
     async def SaveJobHistory(self, request: pb.SaveJobHistoryRequest, context: Any) -> pb.Job:
-        return await self.saving.add(request)
+        with telemetry.step("save job"):
+            return await self.saving.add(request)
 
     async def QueryJobHistory(self, request: pb.JobHistoryQuery, context: Any) -> pb.JobHistoryPage:
         async with self._db.read() as tx:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, select, text, update
@@ -138,6 +139,20 @@ async def insert_events(tx: AsyncConnection, rows: Sequence[Values]) -> None:
 
 async def events(tx: AsyncConnection, job_id: int) -> Sequence[Row[Any]]:
     return (await tx.execute(select(EVENT).where(EVENT.c.job_id == job_id).order_by(EVENT.c.id))).all()
+
+
+async def running_since(tx: AsyncConnection, job_id: int) -> datetime | None:
+    """When the job's last attempt began to run."""
+    began = select(func.max(EVENT.c.at)).where(EVENT.c.job_id == job_id, EVENT.c.to_status == JobStatus.RUNNING)
+    began = began.where(EVENT.c.from_status != JobStatus.RUNNING)
+    at: datetime | None = (await tx.execute(began)).scalar_one()
+    return at
+
+
+async def unended(tx: AsyncConnection) -> dict[str, int]:
+    """How many jobs that have not ended there are of each status."""
+    found = select(GROUP.c.status, func.count()).join(LIVE, LIVE.c.job_id == GROUP.c.id).group_by(GROUP.c.status)
+    return {status: count for status, count in await tx.execute(found)}
 
 
 async def update_live(tx: AsyncConnection, job_id: int, epoch: int, values: Values, **expected: object) -> bool:

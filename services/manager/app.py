@@ -9,6 +9,7 @@ from functools import cache
 
 from commons.calls import rpc
 from commons.database.connections import Database
+from commons.process import telemetry
 from commons.process.clock import Clock
 from commons.process.settings import Settings
 from protocol.ecm.client import Stub as Ecm
@@ -17,6 +18,7 @@ from protocol.manager import client
 from protocol.manager.v1 import manager_pb2_grpc
 from services.manager.news import News
 from services.manager.nodes import Nodes
+from services.manager.readings import readings
 from services.manager.reconcile import Reconcile
 from services.manager.requests import Requests
 from services.manager.rpc import ManagerServicer
@@ -35,6 +37,7 @@ class Manager:
         connect_ecm: Callable[[str], Ecm],
         jobhistory: JobHistory,
     ) -> None:
+        self._db, self._clock = db, clock
         news = News()
         requests = Requests(db, clock, settings, news)
         nodes = Nodes(db, clock, requests, news)
@@ -49,6 +52,10 @@ class Manager:
     async def start(self) -> None:
         await self._server.start()
         self._loops = [asyncio.create_task(self._starting.run()), asyncio.create_task(self._reconcile.run())]
+
+    async def readings(self) -> list[telemetry.Value]:
+        """What its rows say of now."""
+        return await readings(self._db, self._clock)
 
     async def stop_idle(self) -> None:
         """Ask nodes to stop every engine that nobody holds."""

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from commons.database.connections import Transaction
+from commons.database.marks import after_commit
+from commons.process import telemetry
 from commons.process.clock import Clock, to_datetime
 from protocol.states.engine import ENGINE, EngineStatus
 from services.manager import store
+from services.manager.rows import Engine
 
 _LIVING = (EngineStatus.STARTING, EngineStatus.READY)
+
+_STARTS = telemetry.histogram(
+    "engine_start_seconds",
+    "Engines from the decision to start one until it was ready, had failed, or was stopped before.",
+    ("kind", "outcome"),
+    buckets=telemetry.JOB_SECONDS,
+)
+_ENDED = telemetry.counter("engines_ended", "Engines that are gone: stopped as wished, or failed.", ("kind", "outcome"))
+_UNWANTED = telemetry.counter(
+    "engine_stops",
+    "Engines told to stop: idle for too long, idle and in the way of others (room), not to be used again (spoiled).",
+    ("reason",),
+)
 
 
 async def move(tx: Transaction, clock: Clock, engine_id: str, target: EngineStatus, why: str) -> bool:
@@ -18,7 +36,20 @@ async def move(tx: Transaction, clock: Clock, engine_id: str, target: EngineStat
         values["ended_at"] = now
     else:
         values["idle_since"] = now
-    return await store.update_engine(tx, engine_id, ENGINE.sources(target), **values)
+    engine = (await store.engines_by_id(tx, [engine_id])).get(engine_id)
+    moved = await store.update_engine(tx, engine_id, ENGINE.sources(target), **values)
+    if moved and engine is not None:
+        _count(engine, target, clock.now_ms())
+    return moved
+
+
+def _count(engine: Engine, target: EngineStatus, now_ms: int) -> None:
+    kind, ended = engine.labels.kind, "failed" if engine.wanted_alive else "stopped"
+    if engine.status is EngineStatus.STARTING:
+        outcome = "ready" if target is EngineStatus.READY else ended
+        after_commit(partial(_STARTS.labels(kind, outcome).observe, (now_ms - engine.created_at_ms) / 1000))
+    if target is EngineStatus.ENDED:
+        after_commit(_ENDED.labels(kind, ended).inc)
 
 
 async def say(tx: Transaction, engine_id: str, why: str) -> None:
@@ -31,9 +62,10 @@ async def asked(tx: Transaction, clock: Clock, engine_id: str) -> None:
     await store.update_engine(tx, engine_id, _LIVING, asked_at=to_datetime(clock.now_ms()))
 
 
-async def unwant(tx: Transaction, engine_id: str) -> None:
-    """It shall stop; who waits for an engine does not get it any more."""
-    await store.update_engine(tx, engine_id, _LIVING, wanted="stopped")
+async def unwant(tx: Transaction, engine_id: str, reason: str) -> None:
+    """It shall stop; who waits for an engine does not get it any more. `reason`: idle, room or spoiled."""
+    if await store.update_engine(tx, engine_id, _LIVING, wanted="stopped"):
+        after_commit(_UNWANTED.labels(reason).inc)
 
 
 async def free(tx: Transaction, clock: Clock, engine_id: str) -> None:

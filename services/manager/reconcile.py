@@ -71,7 +71,7 @@ class Reconcile:
                 if engine.idle and engine.idle_since_ms is not None and now - engine.idle_since_ms >= idle_ms
             ]
             for engine in idle:
-                await engines.unwant(tx, engine.engine_id)
+                await engines.unwant(tx, engine.engine_id, "idle")
         if idle:
             self._news.wake()
 

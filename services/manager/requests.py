@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from commons.database.connections import Database, Transaction
+from commons.process import telemetry
 from commons.process.clock import Clock
 from commons.process.ids import time_ordered
 from commons.process.settings import Settings
@@ -53,18 +54,27 @@ class Requests:
             if known is not None and known.instance != request.instance:  # its job was taken over
                 await store.update_request(tx, job, now, instance=request.instance)
             if known is None:
-                labels, tenant = Labels.of(request.labels), Tenant.of(request.tenant)
-                fresh = Request(job, request.instance, tenant, labels, WAITING, "", "", now, now)
-                await store.insert_request(tx, fresh)
-                await self.grant_waiting(tx)
+                with telemetry.step("request engine", job_id=job.job_id, attempt=job.attempt):
+                    await self._insert(tx, request, now)
+                    await self.grant_waiting(tx)
             answer = await self.grant_of(tx, job)
         self._news.wake()
         return answer
 
+    async def _insert(self, tx: Transaction, request: pb.EngineRequest, now: int) -> None:
+        job, labels, tenant = (
+            JobRef(request.job_id, request.attempt),
+            Labels.of(request.labels),
+            Tenant.of(request.tenant),
+        )
+        place = telemetry.traceparent()
+        await store.insert_request(tx, Request(job, request.instance, tenant, labels, WAITING, "", "", now, now, place))
+
     async def release_engine(self, job: JobRef, *, spoiled: bool) -> None:
         """Give the engine back, or withdraw a waiting request; a spoiled engine is stopped. Repeating is harmless."""
-        async with self._db.write() as tx:
-            await self.release(tx, job, spoiled=spoiled)
+        with telemetry.step("release engine", job_id=job.job_id, attempt=job.attempt):
+            async with self._db.write() as tx:
+                await self.release(tx, job, spoiled=spoiled)
         self._news.wake()
 
     async def release(self, tx: Transaction, job: JobRef, *, spoiled: bool) -> None:
@@ -76,7 +86,7 @@ class Requests:
         if request.engine_id:
             await engines.free(tx, self._clock, request.engine_id)
             if spoiled:
-                await engines.unwant(tx, request.engine_id)
+                await engines.unwant(tx, request.engine_id, "spoiled")
         await self.grant_waiting(tx)
 
     async def grant_waiting(self, tx: Transaction) -> None:
@@ -119,7 +129,7 @@ class Requests:
             return node
         engine = Engine(
             time_ordered(), node.name, request.tenant, request.labels, resource, EngineStatus.STARTING,
-            True, None, request.job, "waits for its node", self._clock.now_ms(), None,
+            True, None, request.job, "waits for its node", self._clock.now_ms(), None, request.traceparent,
         )  # fmt: skip
         await store.insert_engine(tx, engine)
         await self._granted(tx, request, engine, state)
@@ -128,7 +138,7 @@ class Requests:
     async def _stop(self, tx: Transaction, idle: Sequence[Engine], state: State) -> None:
         """Idle engines make room; who waits for it is granted once they are gone."""
         for engine in idle:
-            await engines.unwant(tx, engine.engine_id)
+            await engines.unwant(tx, engine.engine_id, "room")
             state.engines[engine.engine_id] = replace(engine, wanted_alive=False)
 
     async def _granted(self, tx: Transaction, request: Request, engine: Engine, state: State) -> None:

@@ -32,6 +32,7 @@ class Engine:
     why: str
     created_at_ms: int
     idle_since_ms: int | None
+    traceparent: str = ""
 
     @property
     def asked(self) -> bool:
@@ -54,6 +55,7 @@ class Request:
     why: str
     created_at_ms: int
     changed_at_ms: int
+    traceparent: str = ""
 
 
 WAITING, GRANTED, RELEASED = "WAITING", "GRANTED", "RELEASED"

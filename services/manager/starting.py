@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from commons.database.connections import Database
+from commons.process import telemetry
 from commons.process.clock import Clock
 from commons.process.errors import Conflict, HeadgateError
 from commons.process.loops import survive
@@ -86,17 +87,20 @@ class Starting:
             else:
                 await self._ended(engine, "stopped before it was started")
         elif not engine.asked:
-            await ecm.CreateEngineConnection(
-                ecm_pb2.EngineCreateRequest(
-                    engine_id=engine.engine_id,
-                    tenant=engine.tenant.message(),
-                    labels=engine.labels.message(),
-                    resource=engine.resource.message(),
-                    settings=self._settings,
-                )
-            )
-            async with self._db.write() as tx:
-                await engines.asked(tx, self._clock, engine.engine_id)
+            await self._create(engine, ecm)
+
+    async def _create(self, engine: Engine, ecm: Ecm) -> None:
+        request = ecm_pb2.EngineCreateRequest(
+            engine_id=engine.engine_id,
+            tenant=engine.tenant.message(),
+            labels=engine.labels.message(),
+            resource=engine.resource.message(),
+            settings=self._settings,
+        )
+        with telemetry.continued(engine.traceparent), telemetry.step("start engine", engine_id=engine.engine_id):
+            await ecm.CreateEngineConnection(request)
+        async with self._db.write() as tx:
+            await engines.asked(tx, self._clock, engine.engine_id)
 
     def _too_old(self, engine: Engine) -> bool:
         return self._clock.now_ms() - engine.created_at_ms > self._longest_ms

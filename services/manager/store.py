@@ -13,7 +13,7 @@ from commons.process.clock import to_datetime, to_ms
 from protocol.states.engine import EngineStatus
 from protocol.states.node import NodeStatus
 from protocol.values import JobRef, Labels, Resource, Tenant
-from services.manager.rows import RELEASED, Engine, Node, Request
+from services.manager.rows import RELEASED, WAITING, Engine, Node, Request
 from services.manager.tables import ENGINE, NODE, REQUEST
 
 
@@ -50,6 +50,7 @@ async def insert_request(tx: AsyncConnection, request: Request) -> None:
             why=request.why,
             created_at=to_datetime(request.created_at_ms),
             changed_at=to_datetime(request.changed_at_ms),
+            traceparent=request.traceparent or None,
         )
     )
 
@@ -62,6 +63,13 @@ async def update_request(tx: AsyncConnection, job: JobRef, now_ms: int, **values
 async def delete_released(tx: AsyncConnection, before_ms: int) -> None:
     old = REQUEST.c.changed_at < to_datetime(before_ms)
     await tx.execute(delete(REQUEST).where(REQUEST.c.state == RELEASED, old))
+
+
+async def waiting(tx: AsyncConnection) -> tuple[int, int | None]:
+    """How many requests wait, and since when the oldest of them does (epoch ms)."""
+    found = select(func.count(), func.min(REQUEST.c.created_at)).where(REQUEST.c.state == WAITING)
+    count, oldest = (await tx.execute(found)).one()
+    return count, to_ms(oldest) if oldest is not None else None
 
 
 async def engines(tx: AsyncConnection) -> list[Engine]:
@@ -108,6 +116,7 @@ async def insert_engine(tx: AsyncConnection, engine: Engine) -> None:
             attempt=engine.holder.attempt if engine.holder else None,
             why=engine.why,
             created_at=to_datetime(engine.created_at_ms),
+            traceparent=engine.traceparent or None,
         )
     )
 
@@ -161,6 +170,7 @@ def _request(row: Row[Any]) -> Request:
         row.why,
         to_ms(row.created_at),
         to_ms(row.changed_at),
+        row.traceparent or "",
     )
 
 
@@ -178,6 +188,7 @@ def _engine(row: Row[Any]) -> Engine:
         row.why,
         to_ms(row.created_at),
         to_ms(row.idle_since) if row.idle_since is not None else None,
+        row.traceparent or "",
     )
 
 

@@ -38,6 +38,7 @@ ENGINE = Table(
     Column("created_at", MilliTime, nullable=False),
     Column("idle_since", MilliTime),
     Column("ended_at", MilliTime),
+    Column("traceparent", String(55), comment="the step of a trace that it is started for"),
     Index("idx_headgate_engine_status", "status"),
     comment="engines: wanted, starting, ready, ended",
 )
@@ -56,6 +57,7 @@ REQUEST = Table(
     Column("why", Text, nullable=False),
     Column("created_at", MilliTime, nullable=False),
     Column("changed_at", MilliTime, nullable=False),
+    Column("traceparent", String(55), comment="the step of a trace that asked"),
     Index("idx_headgate_engine_request_state", "state"),
     comment="the one queue: who waits for an engine, who holds one",
 )

@@ -15,6 +15,7 @@ CREATE TABLE headgate_engine (
   created_at DATETIME(3) NOT NULL,
   idle_since DATETIME(3),
   ended_at DATETIME(3),
+  traceparent VARCHAR(55) COMMENT 'the step of a trace that it is started for',
   PRIMARY KEY (engine_id)
 )COMMENT='engines: wanted, starting, ready, ended';
 
@@ -32,6 +33,7 @@ CREATE TABLE headgate_engine_request (
   why TEXT NOT NULL,
   created_at DATETIME(3) NOT NULL,
   changed_at DATETIME(3) NOT NULL,
+  traceparent VARCHAR(55) COMMENT 'the step of a trace that asked',
   PRIMARY KEY (job_id, attempt)
 )COMMENT='the one queue: who waits for an engine, who holds one';
 

@@ -15,6 +15,7 @@ CREATE TABLE headgate_engine (
   created_at DATETIME NOT NULL,
   idle_since DATETIME,
   ended_at DATETIME,
+  traceparent VARCHAR(55),
   PRIMARY KEY (engine_id)
 );
 
@@ -32,6 +33,7 @@ CREATE TABLE headgate_engine_request (
   why TEXT NOT NULL,
   created_at DATETIME NOT NULL,
   changed_at DATETIME NOT NULL,
+  traceparent VARCHAR(55),
   PRIMARY KEY (job_id, attempt)
 );
 

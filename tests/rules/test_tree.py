@@ -12,7 +12,9 @@ import pytest
 
 from commons.process.errors import KINDS
 from commons.process.settings import Settings
+from commons.process.telemetry import DECLARED
 from protocol import codes
+from services import __main__ as _all_services  # noqa: F401  # what it imports declares the metrics
 from services import schema
 from services.entrance import reference
 from services.entrance.api import bodies
@@ -30,6 +32,8 @@ HOMES = {
     "py4j": ("services/engineconn/flink/*",),
     "psutil": ("services/ecm/*",),
     "tenacity": ("commons/calls/*", "commons/database/*"),
+    "opentelemetry": ("commons/process/telemetry.py",),
+    "prometheus_client": ("commons/process/telemetry.py",),
 }  # fmt: skip
 
 
@@ -96,6 +100,34 @@ def test_every_setting_is_documented(name: str) -> None:
     default = "" if field.default == "" else f"`{field.default}`"
     line = f"| `HEADGATE_{name.upper()}` | {default} | {field.description} |"
     assert line in (ROOT / "docs" / "settings.md").read_text().splitlines()
+
+
+METRICS = (ROOT / "docs" / "metrics.md").read_text()
+LABELS = {
+    "code", "folder", "kind", "method", "node", "outcome", "by", "python", "reason", "route", "source", "status", "version",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_every_metric_is_documented(name: str) -> None:
+    metric = DECLARED[name]
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    told = [re.split(r"\s*\|\s*", line)[1:5] for line in METRICS.splitlines() if line.startswith(f"| `{name}` |")]
+    assert told == [[f"`{name}`", metric.kind, labels, metric.meaning]]
+
+
+def test_every_documented_metric_exists() -> None:
+    assert set(re.findall(r"^\| `(headgate_\w+)`", METRICS, re.M)) == set(DECLARED)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_metric_has_its_unit_and_bounded_labels(name: str) -> None:
+    """Labels of which there are few values: no users, no ids, no paths."""
+    metric = DECLARED[name]
+    assert set(metric.labels) <= LABELS
+    if metric.kind == "histogram":
+        assert name.endswith(("_seconds", "_bytes", "_items"))
+    assert name.endswith("_total") == (metric.kind == "counter")
 
 
 LINKIS = {

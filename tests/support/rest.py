@@ -36,7 +36,7 @@ class Rest:
         answer = reply.json()
         assert contradictions(reply) == []
         assert (reply.status_code, answer["status"]) == (400, 1), answer
-        assert re.fullmatch("[0-9a-f]{16}", answer["data"]["trace_id"])
+        assert re.fullmatch("[0-9a-f]{32}", answer["data"]["trace_id"])
         fault = answer["data"]["errorMsg"]
         assert list(fault) == ["serviceKind", "level", "port", "errCode", "ip", "desc"]
         return fault["errCode"], answer["data"].get("field"), fault["desc"]

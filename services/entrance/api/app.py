@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
+from commons.process.telemetry import Scrape
 from commons.storage import Storage
 from services.entrance.api import (
     document,
@@ -16,6 +17,7 @@ from services.entrance.api import (
     health,
     history,
     jobs,
+    measuring,
     operation,
     statistics,
     streams,
@@ -32,13 +34,20 @@ PREFIX, ALIAS = "/api/rest_j/v1", "/api"
 
 
 def build(
-    jobs_: Jobs, users_: Users, engines: Engines, storage: Storage, workspaces: Workspaces, ready: Callable[[], bool]
+    jobs_: Jobs,
+    users_: Users,
+    engines: Engines,
+    storage: Storage,
+    workspaces: Workspaces,
+    scrape: Scrape,
+    ready: Callable[[], bool],
 ) -> document.Door:
     """The application; `ready` says whether the service may be used."""
     app = door()
     app.state.jobs, app.state.users, app.state.storage = jobs_, users_, storage
     app.state.results, app.state.engines, app.state.workspaces = Results(storage), engines, workspaces
-    app.state.ready = ready
+    app.state.ready, app.state.scrape = ready, scrape
+    app.add_middleware(measuring.Measured)
     return app
 
 

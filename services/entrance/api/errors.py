@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from commons.process.errors import Broken, HeadgateError, Invalid, NotLoggedIn
 from commons.process.ids import random_hex
 from protocol import codes
+from services.entrance.api.measuring import TRACE_ID
 from services.entrance.wire import envelope
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
 def _answer(
     request: Request, fault: HeadgateError, http: int | None = None, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    trace_id = random_hex(64)
+    trace_id = request.scope.get(TRACE_ID) or random_hex(128)
     server = request.scope.get("server") or ("", 0)
     body = envelope.error(None, fault, trace_id, (str(server[0]), int(server[1] or 0)))
     more = {**(headers or {}), "x-trace-id": trace_id}

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
+from commons.process import telemetry
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from services.entrance.api.asking import asker_of
 from services.entrance.api.declared import JobKey, declared
@@ -18,6 +19,8 @@ from services.entrance.wire.exec_id import parse_job_key
 from services.entrance.wire.queries import number
 
 router = APIRouter(prefix="/entrance", tags=["entrance"])
+
+_OPEN = telemetry.gauge("event_streams_open", "Clients that watch a job as server-sent events.")
 
 
 _EVENTS: dict[str, dict[str, object]] = {"text/event-stream": {"type": "string"}}
@@ -43,9 +46,10 @@ async def watch(request: Request, id: JobKey) -> StreamingResponse:
 
 
 async def _written(jobs: Jobs, job: pb.Job, asker: Asker, after: int) -> AsyncIterator[str]:
-    async for event in events(jobs, job, asker, after):
-        if event is None:
-            yield ": still here\n\n"
-        else:
-            data = json.dumps(event.data, ensure_ascii=False)
-            yield f"event: {event.kind}\nid: {event.number}\ndata: {data}\n\n"
+    with _OPEN.track_inprogress():
+        async for event in events(jobs, job, asker, after):
+            if event is None:
+                yield ": still here\n\n"
+            else:
+                data = json.dumps(event.data, ensure_ascii=False)
+                yield f"event: {event.kind}\nid: {event.number}\ndata: {data}\n\n"

@@ -56,6 +56,9 @@ class FailureData(Shape):
     """Under this id the service's log may have more."""
     field: str = may_lack()
     """The input at fault."""
+    taskID: Number = may_lack()
+    """Of a submit that intake refused: the failed job it became."""
+    execID: str = may_lack()
     enableWatermark: bool = may_lack()
     """Only of /user/login, as in its good answers."""
     sessionTimeOut: int = may_lack()
