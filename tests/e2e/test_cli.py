@@ -15,8 +15,8 @@ from typing import Any
 import httpx2
 import pytest
 from headgate import Client, Job
+from headgate.asynchronous import ENDED, PAGE_ROWS
 from headgate.cli import app
-from headgate.client import ENDED, PAGE_ROWS
 from headgate.follow import EXIT
 from typer.testing import CliRunner
 
@@ -303,4 +303,4 @@ def test_an_empty_result_set_has_its_columns(service: Service) -> None:
     assert job.wait(60) == "Succeed" and job.progress().fraction == 1.0
     (found,) = job.results()
     assert [column.name for column in found.columns] == ["line"] and list(found.rows()) == []
-    assert list(job.follow_log()) == job.log()
+    assert list(job.follow()) == job.log()

@@ -153,7 +153,7 @@ def test_a_running_task_goes_on_and_the_next_start_takes_it_to_its_end(
     code = f"n=0; while [ ! -e {gate} ]; do n=$((n+1)); echo tick $n; sleep 0.1; done; echo last"
     first = begin()
     job = first.admin.submit(code, engine=SHELL)
-    assert any("tick 3" in line for line in job.follow_log())
+    assert any("tick 3" in line for line in job.follow())
     end(first)
     assert processes_of(home)
 
@@ -167,7 +167,7 @@ def test_a_running_task_goes_on_and_the_next_start_takes_it_to_its_end(
     (result,) = job.results()
     rows = [row[0] for row in result.rows()]
     assert rows == [*(f"tick {number}" for number in range(1, len(rows))), "last"]
-    log = list(job.follow_log())
+    log = list(job.follow())
     assert [line.partition(" INFO ")[2] for line in log if re.search(r" INFO (tick \d+|last)$", line)] == rows
     assert len([line for line in log if "is accepted" in line]) == 1
     assert second.admin.submit("echo again", engine=SHELL).wait(60) == "Succeed"
@@ -204,7 +204,7 @@ def free_port() -> int:
 def test_stop_engines_leaves_no_process_and_the_job_learns_why(begin: Start, home: Path, temporary: Path) -> None:
     first = begin("--stop-engines")
     job = first.admin.submit("echo begin; sleep 600 & wait", engine=SHELL)
-    assert any(line.endswith("INFO begin") for line in job.follow_log())
+    assert any(line.endswith("INFO begin") for line in job.follow())
     family = [child for process in processes_of(home) for child in (process, *process.children(recursive=True))]
     end(first)
     assert [process for process in family if runs(process)] == [] and processes_of(home) == []

@@ -41,7 +41,7 @@ def test_a_job_ends_with_its_shell(service: Service) -> None:
 
 def test_kill_ends_it_cancelled(service: Service) -> None:
     job = service.client().submit("echo begin; sleep 600", engine=SHELL)
-    for _ in job.follow_log():
+    for _ in job.follow():
         if job.status() == "Running" and any(line.endswith("INFO begin") for line in job.log()):
             break
     job.kill()
