@@ -118,6 +118,8 @@ class AsyncJob:
                 lines: list[str] = []
                 if event.event in ("status", "end"):
                     self._status = data["status"]
+                    if event.event == "status" and self._status in ENDED:
+                        continue  # the last progress and the last lines are on their way
                 elif event.event == "progress":
                     self._progress = _progress(data)
                 elif event.event == "log":

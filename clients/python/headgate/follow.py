@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from headgate.client import Job
 from headgate.show import err, say
-from headgate.values import ENDED, Update
+from headgate.values import Update
 
 T = TypeVar("T")
 EXIT = {"Succeed": 0, "Failed": 1, "Cancelled": 3, "Timeout": 4}
@@ -64,9 +64,7 @@ class Follower:
                 say(text)
         self._line = update.line
         now = f"job {self._job.id} {update.status} {update.progress.fraction:.0%}"
-        # the last status comes just before the last progress
-        known = update.ended or update.status not in ENDED
-        if known and not terminal and now != self._told:
+        if not terminal and now != self._told:
             say(now)
             self._told = now
 

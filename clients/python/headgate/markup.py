@@ -19,7 +19,7 @@ def job(id: str | int, status: str = "", fraction: float = 0.0, error: str = "")
     color = _COLORS.get(status, "inherit")
     line = (
         f'<div>job <code title="{escape(full)}">{escape(short)}</code> <b style="color:{color}">{escape(status)}</b> '
-        f'<progress value="{fraction:.3f}" max="1"></progress> {percent}</div>'
+        f'<progress value="{fraction:.2f}" max="1"></progress> {percent}</div>'
     )
     return line + (f'<pre style="color:#c00">{escape(error)}</pre>' if error else "")
 
