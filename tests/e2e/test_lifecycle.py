@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,13 +13,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 import psutil
 import pytest
-from headgate import Client
+from headgate import AsyncClient, Client
 
 from tests.conftest import Service, environment, start
 from tests.support.jobs import eventually
@@ -193,6 +195,47 @@ def test_another_address_takes_the_jobs_up(begin: Start) -> None:
     service = begin(HEADGATE_PORT=str(free_port()), HEADGATE_LEASE_SECONDS="1")
     assert service.admin.job(job.id).wait(60) == "Succeed"
     end(service)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_who_follows_a_job_follows_it_through_a_new_start(begin: Start, tmp_path: Path, number: signal.Signals) -> None:
+    port, gate = str(free_port()), tmp_path / "gate"
+    first = begin(HEADGATE_PORT=port)
+    code = f"n=0; while [ ! -e {gate} ]; do n=$((n+1)); echo tick $n; sleep 0.1; done; echo last"
+    where = {"HEADGATE_URL": first.url, "HEADGATE_USER": first.user, "HEADGATE_TOKEN": first.token}
+    command = (sys.executable, "-P", "-m", "headgate", "run", "--engine", SHELL, "-e", code, "-o", "csv")
+    with (
+        subprocess.Popen(command, env=os.environ | where, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run,
+        ThreadPoolExecutor() as threads,
+    ):
+        eventually(lambda: bool(first.admin.jobs()), "the command submits")
+        id, lines = first.admin.jobs()[0]["taskID"], list[str]()
+        following = threads.submit(asyncio.run, follow(first, id, lines))
+        eventually(lambda: any("tick 3" in line for line in lines), "the lines come")
+        first.process.send_signal(number)
+        first.process.wait(LONGEST_STOP_SECONDS)
+        seen = len(lines)
+        second = begin("--stop-engines", HEADGATE_PORT=port)
+        eventually(lambda: following.done() or len(lines) > seen + 3, "the lines go on")
+        gate.touch()
+        assert following.result(60) == "Succeed"
+        out, err = (text.decode().splitlines() for text in run.communicate(timeout=60))
+    assert run.returncode == 0, err
+    whole = list(second.admin.job(id).follow())
+    ticks = [line.partition(" INFO ")[2] for line in whole if re.search(r" INFO (tick \d+|last)$", line)]
+    assert ticks == [*(f"tick {n}" for n in range(1, len(ticks))), "last"]
+    assert lines == whole and out == ["line", *ticks]
+    assert [line for line in err if not re.match(r"job \d+ \w+ \d+%$", line)] == whole
+    end(second)
+
+
+async def follow(service: Service, id: int, lines: list[str]) -> str:
+    """The job's end; meanwhile its lines as they come."""
+    async with AsyncClient(service.url, service.user, service.token) as client, asyncio.TaskGroup() as group:
+        waiting = group.create_task(client.job(id).wait())
+        async for update in client.job(id).watch():
+            lines.extend(update.lines)
+    return waiting.result()
 
 
 def free_port() -> int:

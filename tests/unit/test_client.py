@@ -81,6 +81,10 @@ def busy() -> httpx2.Response:
     return httpx2.Response(503, json={"status": 1, "message": "not ready", "data": data})
 
 
+def stopped() -> httpx2.Response:
+    return httpx2.Response(500, text="Internal Server Error")
+
+
 def stream(text: str, *, cut: bool = False) -> httpx2.Response:
     head = {"content-type": "text/event-stream"}
     return (
@@ -152,10 +156,11 @@ async def test_a_job_that_is_unknown_is_not_tried_again() -> None:
 
 
 def test_waiting_asks_for_the_change_and_not_again_and_again() -> None:
-    script = Scripted(good(status="Scheduled"), None, busy(), good(status="Running"), good(status="Succeed"))
+    states = [good(status=status) for status in ("Scheduled", "Running", "Succeed")]
+    script = Scripted(states[0], None, busy(), stopped(), *states[1:])
     with Client(*WHERE, transport=httpx2.MockTransport(script)) as client:
         assert client.job(7).wait() == "Succeed"
-    assert [request.url.params["wait"] for request in script.asked] == ["30"] * 5
+    assert [request.url.params["wait"] for request in script.asked] == ["30"] * 6
     script = Scripted(*[good(status="Running") for _ in range(2)])
     with Client(*WHERE, transport=httpx2.MockTransport(script)) as client, pytest.raises(TimeoutError):
         client.job(7).wait(0)
@@ -167,6 +172,13 @@ def test_what_was_refused_for_a_while_says_so_in_the_end(monkeypatch: pytest.Mon
     with Client(*WHERE, transport=httpx2.MockTransport(Scripted(busy()))) as client, pytest.raises(Refused) as refused:
         client.job(7).status()
     assert str(refused.value) == "not ready" and refused.value.code == 10013
+
+
+def test_a_failure_that_the_service_tells_is_not_tried_again() -> None:
+    broken = {"status": 1, "message": "something failed here", "data": {}}
+    script = Scripted(httpx2.Response(500, json=broken))
+    with Client(*WHERE, transport=httpx2.MockTransport(script)) as client, pytest.raises(Refused, match="failed here"):
+        client.job(7).status()
 
 
 def test_a_submit_is_repeated_under_its_key_and_nothing_else_that_posts_is() -> None:

@@ -116,7 +116,7 @@ class Http:
             fault: HeadgateError
             try:
                 reply = await self._wire.send(request, stream=stream)
-                if reply.status_code != 503:
+                if not _passing(reply):
                     self._answered = True
                     return reply
                 fault = await self._not_ready(reply)
@@ -141,7 +141,7 @@ class Http:
             return fault
         finally:
             await self._wire.end(reply)
-        return Refused(f"{self.credentials.url} answered HTTP 503")
+        return Refused(f"{self.credentials.url} answered HTTP {reply.status_code}")
 
     async def _opened(self, reply: httpx2.Response) -> dict[str, Any]:
         """The data of a good answer; raises what a bad one says."""
@@ -166,6 +166,15 @@ class Http:
             f"{self.credentials.url} does not take the {what} of {self.credentials.user} (expired, revoked, or of "
             "another service): run 'headgate login', or set HEADGATE_USER and HEADGATE_TOKEN"
         )
+
+
+def _passing(reply: httpx2.Response) -> bool:
+    """Whether another try may have a better answer.
+
+    So a service says it that is not ready; one that is being stopped, or what stands before it, says no JSON.
+    """
+    json_ = reply.headers.get("content-type", "").startswith("application/json")
+    return reply.status_code == 503 or (reply.status_code >= 500 and not json_)
 
 
 class _Patience:
