@@ -15,10 +15,8 @@ from typing import Any
 import httpx2
 import pytest
 from headgate import Client, Job
-from headgate.cli import app
-from headgate.client import ENDED, PAGE_ROWS
+from headgate.asynchronous import ENDED, PAGE_ROWS
 from headgate.follow import EXIT
-from typer.testing import CliRunner
 
 from tests.conftest import Service
 from tests.e2e.conftest import COMMAND, Headgate
@@ -77,13 +75,6 @@ def test_every_command_prints_every_form(
         assert rows and all(len(row) == len(header) for row in rows)
     else:
         assert out.strip() and "{" not in out
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_every_command_shows_an_example(command: str) -> None:
-    words = command.removesuffix(" -f").split()
-    shown = CliRunner().invoke(app, [*words, "--help"])
-    assert shown.exit_code == 0 and f"headgate {' '.join(words)}" in shown.output.partition("Example: ")[2]
 
 
 def test_code_comes_inline_from_a_file_and_from_standard_input(headgate: Headgate, tmp_path: Path) -> None:
@@ -303,4 +294,4 @@ def test_an_empty_result_set_has_its_columns(service: Service) -> None:
     assert job.wait(60) == "Succeed" and job.progress().fraction == 1.0
     (found,) = job.results()
     assert [column.name for column in found.columns] == ["line"] and list(found.rows()) == []
-    assert list(job.follow_log()) == job.log()
+    assert list(job.follow()) == job.log()

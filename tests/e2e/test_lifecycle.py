@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,13 +13,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 import psutil
 import pytest
-from headgate import Client
+from headgate import AsyncClient, Client
 
 from tests.conftest import Service, environment, start
 from tests.support.jobs import eventually
@@ -153,7 +155,7 @@ def test_a_running_task_goes_on_and_the_next_start_takes_it_to_its_end(
     code = f"n=0; while [ ! -e {gate} ]; do n=$((n+1)); echo tick $n; sleep 0.1; done; echo last"
     first = begin()
     job = first.admin.submit(code, engine=SHELL)
-    assert any("tick 3" in line for line in job.follow_log())
+    assert any("tick 3" in line for line in job.follow())
     end(first)
     assert processes_of(home)
 
@@ -167,7 +169,7 @@ def test_a_running_task_goes_on_and_the_next_start_takes_it_to_its_end(
     (result,) = job.results()
     rows = [row[0] for row in result.rows()]
     assert rows == [*(f"tick {number}" for number in range(1, len(rows))), "last"]
-    log = list(job.follow_log())
+    log = list(job.follow())
     assert [line.partition(" INFO ")[2] for line in log if re.search(r" INFO (tick \d+|last)$", line)] == rows
     assert len([line for line in log if "is accepted" in line]) == 1
     assert second.admin.submit("echo again", engine=SHELL).wait(60) == "Succeed"
@@ -195,6 +197,47 @@ def test_another_address_takes_the_jobs_up(begin: Start) -> None:
     end(service)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_who_follows_a_job_follows_it_through_a_new_start(begin: Start, tmp_path: Path, number: signal.Signals) -> None:
+    port, gate = str(free_port()), tmp_path / "gate"
+    first = begin(HEADGATE_PORT=port)
+    code = f"n=0; while [ ! -e {gate} ]; do n=$((n+1)); echo tick $n; sleep 0.1; done; echo last"
+    where = {"HEADGATE_URL": first.url, "HEADGATE_USER": first.user, "HEADGATE_TOKEN": first.token}
+    command = (sys.executable, "-P", "-m", "headgate", "run", "--engine", SHELL, "-e", code, "-o", "csv")
+    with (
+        subprocess.Popen(command, env=os.environ | where, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run,
+        ThreadPoolExecutor() as threads,
+    ):
+        eventually(lambda: bool(first.admin.jobs()), "the command submits")
+        id, lines = first.admin.jobs()[0]["taskID"], list[str]()
+        following = threads.submit(asyncio.run, follow(first, id, lines))
+        eventually(lambda: any("tick 3" in line for line in lines), "the lines come")
+        first.process.send_signal(number)
+        first.process.wait(LONGEST_STOP_SECONDS)
+        seen = len(lines)
+        second = begin("--stop-engines", HEADGATE_PORT=port)
+        eventually(lambda: following.done() or len(lines) > seen + 3, "the lines go on")
+        gate.touch()
+        assert following.result(60) == "Succeed"
+        out, err = (text.decode().splitlines() for text in run.communicate(timeout=60))
+    assert run.returncode == 0, err
+    whole = list(second.admin.job(id).follow())
+    ticks = [line.partition(" INFO ")[2] for line in whole if re.search(r" INFO (tick \d+|last)$", line)]
+    assert ticks == [*(f"tick {n}" for n in range(1, len(ticks))), "last"]
+    assert lines == whole and out == ["line", *ticks]
+    assert [line for line in err if not re.match(r"job \d+ \w+ \d+%$", line)] == whole
+    end(second)
+
+
+async def follow(service: Service, id: int, lines: list[str]) -> str:
+    """The job's end; meanwhile its lines as they come."""
+    async with AsyncClient(service.url, service.user, service.token) as client, asyncio.TaskGroup() as group:
+        waiting = group.create_task(client.job(id).wait())
+        async for update in client.job(id).watch():
+            lines.extend(update.lines)
+    return waiting.result()
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -204,7 +247,7 @@ def free_port() -> int:
 def test_stop_engines_leaves_no_process_and_the_job_learns_why(begin: Start, home: Path, temporary: Path) -> None:
     first = begin("--stop-engines")
     job = first.admin.submit("echo begin; sleep 600 & wait", engine=SHELL)
-    assert any(line.endswith("INFO begin") for line in job.follow_log())
+    assert any(line.endswith("INFO begin") for line in job.follow())
     family = [child for process in processes_of(home) for child in (process, *process.children(recursive=True))]
     end(first)
     assert [process for process in family if runs(process)] == [] and processes_of(home) == []

@@ -10,7 +10,13 @@ from headgate.client import Client
 from headgate.options import Output, Password, Token, Url, User, ask
 from headgate.show import Format, one, rows
 
-app = typer.Typer(no_args_is_help=True, help="Users, their passwords and tokens.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Users, their passwords and tokens.
+
+    Example: headgate users list
+    """,
+)
 
 
 @app.command("add")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from headgate import accounts, credentials
+from headgate import accounts, credentials, printing
 from headgate.client import Client, Job
 from headgate.errors import HeadgateError
 from headgate.follow import EXIT, Follower
@@ -22,24 +20,35 @@ from headgate.options import (
     Id,
     Inline,
     MaxRows,
+    Number,
     Output,
     Password,
+    ResultOutput,
     Sets,
+    Status,
     Token,
     Url,
     User,
     Vars,
     ask,
+    pairs,
 )
-from headgate.show import Format, one, plain, rows, say
+from headgate.show import Format, ResultFormat, one, plain, rows, say
 
 USAGE, UNREACHABLE, INTERRUPTED = 2, 5, 130
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="""Run SQL and other code on Headgate's engines.
+
+    \b
+    Where to begin:
+      headgate login --url http://127.0.0.1:9001   once; beside a service of your own there is no need
+      headgate run -e "SELECT 1 AS one"            submit, follow, print the results
+      headgate jobs                                what has become of your jobs
+      headgate run --help                          every command shows examples
+      headgate --install-completion                Tab completes commands, job ids, engines, forms
 
     Where to and as whom: --url, --user and --token; then HEADGATE_URL, HEADGATE_USER and HEADGATE_TOKEN; then what
     'headgate login' kept; then $HEADGATE_HOME/credentials.json, which a service on this machine writes for its owner.
@@ -56,7 +65,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every character
     try:
-        app()
+        app(prog_name="headgate")
     except HeadgateError as error:
         say(f"headgate: {error}")
         sys.exit(UNREACHABLE)
@@ -73,9 +82,10 @@ def run(
     set_: Sets = None,
     engine: Engine = "flink",
     creator: Creator = "IDE",
-    max_rows: MaxRows = 1000,
+    result: Number = None,
+    max_rows: MaxRows = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not show the log.")] = False,
-    output: Output = Format.TABLE,
+    output: ResultOutput = ResultFormat.TABLE,
     url: Url = None,
     user: User = None,
     token: Token = None,
@@ -90,8 +100,11 @@ def run(
     Example: headgate run -e 'SELECT ${n}' --var n=1 -o csv > one.csv
 
     Example: headgate run -e 'SELECT 1' --set execution.runtime-mode=batch
+
+    Example: headgate run script.sql -o arrow --result 0 > first.arrow
     """
-    code, variables, configuration = _code(file, e), _pairs(var), _pairs(set_)
+    printing.check_terminal(output)
+    code, variables, configuration = _code(file, e), pairs(var), pairs(set_)
     client = Client(url, user, token)
     job = client.submit(code, engine=engine, creator=creator, variables=variables, configuration=configuration)
     try:
@@ -101,7 +114,8 @@ def run(
         raise
     if status is None:
         raise typer.Exit(INTERRUPTED)
-    _print_results(job, status, max_rows, output)
+    if status == "Succeed" or output is not ResultFormat.ARROW:
+        printing.print_results(job, status, output, result, max_rows)
     if status != "Succeed":
         say(f"job {job.id} {status}: {job.history()['errDesc']}")
     raise typer.Exit(EXIT[status])
@@ -124,7 +138,7 @@ def submit(
 
     Example: id=$(headgate submit examples/orders.sql); headgate log -f $id; headgate results $id
     """
-    code, variables, configuration = _code(file, e), _pairs(var), _pairs(set_)
+    code, variables, configuration = _code(file, e), pairs(var), pairs(set_)
     client = Client(url, user, token)
     job = client.submit(code, engine=engine, creator=creator, variables=variables, configuration=configuration)
     one({"taskID": job.id}, output)
@@ -164,7 +178,7 @@ def log(
     Example: headgate log -f 17
     """
     job = Client(url, user, token).job(id)
-    lines = job.follow_log() if follow_ else _whole_log(job)
+    lines = job.follow() if follow_ else _whole_log(job)
     if output is Format.TABLE:
         for line in lines:
             print(plain(line), flush=True)
@@ -186,8 +200,9 @@ def kill(id: Id, output: Output = Format.TABLE, url: Url = None, user: User = No
 @app.command()
 def results(
     id: Id,
-    max_rows: MaxRows = 1000,
-    output: Output = Format.TABLE,
+    result: Number = None,
+    max_rows: MaxRows = None,
+    output: ResultOutput = ResultFormat.TABLE,
     url: Url = None,
     user: User = None,
     token: Token = None,
@@ -195,16 +210,19 @@ def results(
     """Print a job's result sets, as far as they are there.
 
     Example: headgate results 17 --max-rows 10 -o csv
+
+    Example: headgate results 17 --result 1 -o arrow > second.arrow
     """
+    printing.check_terminal(output)
     job = Client(url, user, token).job(id)
-    _print_results(job, job.status(), max_rows, output)
+    printing.print_results(job, job.status(), output, result, max_rows)
 
 
 @app.command()
 def jobs(
     page: Annotated[int, typer.Option(min=1)] = 1,
     page_size: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-    status: Annotated[str, typer.Option(help="Only these, such as Running,Failed.")] = "",
+    status: Status = "",
     output: Output = Format.TABLE,
     url: Url = None,
     user: User = None,
@@ -249,35 +267,8 @@ def _code(file: Path | None, inline: str | None) -> str:
         raise typer.BadParameter(f"{file}: {error}") from None
 
 
-def _pairs(texts: list[str] | None) -> dict[str, str]:
-    pairs = {}
-    for text in texts or []:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise typer.BadParameter(f"{text!r} is not k=v")
-        pairs[name] = value
-    return pairs
-
-
 def _whole_log(job: Job) -> list[str]:
     lines: list[str] = []
     while more := job.log(len(lines)):
         lines += more
     return lines
-
-
-def _print_results(job: Job, status: str, max_rows: int, output: Format) -> None:
-    shown: list[dict[str, object]] = []
-    for number, found in enumerate(job.results()):
-        data = found.rows()
-        if output is Format.JSON:
-            columns = [vars(column) for column in found.columns]
-            shown.append({"columns": columns, "rows": list(islice(data, max_rows))})
-        else:
-            if number and output is Format.CSV:
-                print()
-            rows([column.name for column in found.columns], islice(data, max_rows), output, f"Result {number}")
-        if next(data, None) is not None:
-            say(f"result {number} has more than {max_rows} rows; for more: headgate results {job.id} --max-rows …")
-    if output is Format.JSON:
-        print(json.dumps({"job": job.id, "status": status, "results": shown}, ensure_ascii=False))

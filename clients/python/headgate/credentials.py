@@ -63,6 +63,15 @@ def find(url: str | None = None, user: str | None = None, token: str | None = No
     )
 
 
+def choose(url: str | None, user: str | None, token: str | None, password: str | None) -> Credentials:
+    """What `find` finds, or with a password where and as whom to log in. Raises NotLoggedIn."""
+    if password is None:
+        return find(url, user, token)
+    if url and user:
+        return Credentials(with_scheme(url), user)
+    raise NotLoggedIn("a password is for one user at one URL: give both")
+
+
 def with_scheme(url: str) -> str:
     """The URL as it is compared: localhost:9001/ is http://localhost:9001."""
     return (url if "://" in url else f"http://{url}").rstrip("/")

@@ -22,3 +22,12 @@ class NotLoggedIn(HeadgateError):
 
 class Refused(HeadgateError):
     """The service refused the request and said why."""
+
+
+class NoSuchResult(HeadgateError):
+    """The job has not the one result set that was asked for; `count` is how many it has."""
+
+    def __init__(self, job_id: str | int, count: int, number: int | None) -> None:
+        has = {0: "no result set", 1: "one result set, 0"}.get(count, f"{count} result sets, 0 to {count - 1}")
+        super().__init__(f"job {job_id} has {has}; " + ("name one" if number is None else f"there is no {number}"))
+        self.count = count

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from typing import Self, TypeVar
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from headgate.client import ENDED, POLL_SECONDS, Job
+from headgate.client import Job
 from headgate.show import err, say
+from headgate.values import Update
 
+T = TypeVar("T")
 EXIT = {"Succeed": 0, "Failed": 1, "Cancelled": 3, "Timeout": 4}
 
 
@@ -46,46 +47,60 @@ class Follower:
             TimeElapsedColumn(),
         )
         terminal = sys.stderr.isatty()
-        with _ctrl_c() as pressed, Progress(*columns, console=err, disable=not terminal, transient=True) as bar:
+        updates = self._job.watch(self._line)
+        with _CtrlC() as ctrl_c, Progress(*columns, console=err, disable=not terminal, transient=True) as bar:
             shown = bar.add_task(f"job {self._job.id}", total=1.0)
-            while not pressed:
-                status, progress = self._job.status(), self._job.progress()
-                self._show_log()
-                bar.update(shown, completed=progress.fraction, description=f"job {self._job.id} {status}")
-                now = f"job {self._job.id} {status} {progress.fraction:.0%}"
-                if not terminal and now != self._told:
-                    say(now)
-                    self._told = now
-                if status in ENDED:
-                    return status
-                time.sleep(POLL_SECONDS)
+            while update := ctrl_c.during(lambda: next(updates)):
+                self._show(update, terminal)
+                fraction = update.progress.fraction
+                bar.update(shown, completed=fraction, description=f"job {self._job.id} {update.status}")
+                if update.ended:
+                    return update.status
         return None
 
-    def _show_log(self) -> None:
-        while not self._quiet and (lines := self._job.log(self._line)):
-            for text in lines:
+    def _show(self, update: Update, terminal: bool) -> None:
+        if not self._quiet:
+            for text in update.lines:
                 say(text)
-            self._line += len(lines)
+        self._line = update.line
+        now = f"job {self._job.id} {update.status} {update.progress.fraction:.0%}"
+        if not terminal and now != self._told:
+            say(now)
+            self._told = now
 
 
-@contextmanager
-def _ctrl_c() -> Iterator[list[int]]:
-    """Filled when Ctrl-C is pressed, so that no line is shown half or twice; pressed again, it ends the wait too."""
-    pressed: list[int] = []
+class _CtrlC:
+    """Ctrl-C ends what is waited for at once, and what is being shown when it is shown: no line is half or twice."""
 
-    def press(number: int, frame: object) -> None:
-        pressed.append(number)
-        if len(pressed) > 1:
+    def __init__(self) -> None:
+        self._pressed = self._waits = False
+
+    def during(self, wait: Callable[[], T]) -> T | None:
+        """What `wait` gives, or None when Ctrl-C was or is pressed; then what it gave, if it did, may be lost."""
+        try:
+            self._waits = True
+            found = None if self._pressed else wait()
+            self._waits = False
+            return None if self._pressed else found
+        except KeyboardInterrupt:
+            return None
+        finally:
+            self._waits = False
+
+    def __enter__(self) -> Self:
+        self._before = signal.getsignal(signal.SIGINT)
+        if self._before is not signal.SIG_IGN:  # a job in the background is not asked
+            signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        signal.signal(signal.SIGINT, self._before)
+        return kind is KeyboardInterrupt
+
+    def _press(self, number: int, frame: object) -> None:
+        again, self._pressed = self._pressed, True
+        if self._waits or again:
             raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:  # a job in the background is not asked
-        signal.signal(signal.SIGINT, press)
-    try:
-        with suppress(KeyboardInterrupt):
-            yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _asked_to_kill(job: Job) -> bool:

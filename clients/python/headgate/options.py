@@ -7,23 +7,42 @@ from typing import Annotated
 
 import typer
 
-from headgate.show import Format
+from headgate.completion import engines, job_ids, statuses
+from headgate.show import Format, ResultFormat
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="How to print: table, json or csv.")]
+ResultOutput = Annotated[
+    ResultFormat, typer.Option("-o", "--output", help="How to print: table, json, csv or arrow (one IPC stream).")
+]
 Url = Annotated[str | None, typer.Option(help="Where the service is (or HEADGATE_URL).")]
 User = Annotated[str | None, typer.Option(help="As whom (or HEADGATE_USER).")]
 Token = Annotated[str | None, typer.Option(help="With which token (better: HEADGATE_TOKEN).")]
-Id = Annotated[str, typer.Argument(help="The task id, as 'submit' and 'jobs' print it.")]
-Engine = Annotated[str, typer.Option(help="Such as flink, flink-1.20.5 or shell-1.")]
+Id = Annotated[str, typer.Argument(help="The task id, as 'submit' and 'jobs' print it.", autocompletion=job_ids)]
+Engine = Annotated[str, typer.Option(help="Such as flink, flink-1.20.5 or shell-1.", autocompletion=engines)]
 File = Annotated[Path | None, typer.Argument(help="A script; - reads standard input.")]
 Inline = Annotated[str | None, typer.Option("-e", help="The code itself, instead of a file.")]
 Vars = Annotated[list[str] | None, typer.Option("--var", help="A variable k=v for ${k} in the code; may be repeated.")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="An engine setting k=v, applied as SET; may be repeated.")
 ]
-MaxRows = Annotated[int, typer.Option(min=0, help="Rows shown of each result set.")]
+MaxRows = Annotated[
+    int | None, typer.Option(min=0, help="Rows printed of each result set; by default 1000, with arrow all.")
+]
+Number = Annotated[int | None, typer.Option("--result", min=0, help="Only this result set, from 0.")]
+Status = Annotated[str, typer.Option(help="Only these, such as Running,Failed.", autocompletion=statuses)]
 Password = Annotated[str | None, typer.Option(help="Asked for when not given, which is safer.")]
 Creator = Annotated[str, typer.Option(help="The application you work in; limits are kept per user and creator.")]
+
+
+def pairs(texts: list[str] | None) -> dict[str, str]:
+    """What --var and --set were given. Raises BadParameter."""
+    found = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{text!r} is not k=v")
+        found[name] = value
+    return found
 
 
 def ask(what: str, *, hidden: bool = False, twice: bool = False) -> str:

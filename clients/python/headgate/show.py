@@ -25,6 +25,15 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+class ResultFormat(StrEnum):
+    """Result sets can also be had as Arrow."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    ARROW = "arrow"
+
+
 def say(text: str, end: str = "\n") -> None:
     """Tell the user something, on stderr; a line stays a line, however long."""
     err.print(plain(text), end=end, soft_wrap=True)
