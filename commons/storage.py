@@ -81,6 +81,11 @@ class Storage:
         with self.open(path) as file:
             return file.read()
 
+    def size(self, path: str) -> int:
+        """Bytes of all files in a folder and below; 0 when there is none."""
+        selector = fs.FileSelector(f"{self._base}/{path}", allow_not_found=True, recursive=True)
+        return sum(info.size or 0 for info in self._files.get_file_info(selector))
+
     def list(self, path: str) -> list[Entry]:
         """What a folder holds, sorted by name; nothing when it does not exist."""
         selector = fs.FileSelector(f"{self._base}/{path}", allow_not_found=True)

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from commons.process.clock import to_datetime
+
+JOBS = "jobs"
 EVENTS = "events"
 LOG = "log"
 CODE, CODE_TO_RUN = "code", "code-to-run"
@@ -30,8 +33,13 @@ class JobPath:
     rest: str = ""
 
     def __str__(self) -> str:
-        path = f"jobs/{self.day}/{self.user}/{self.short_id}/{self.attempt}"
+        path = f"{self.job}/{self.attempt}"
         return f"{path}/{self.rest}" if self.rest else path
+
+    @property
+    def job(self) -> str:
+        """The folder of the job with all its attempts."""
+        return f"{JOBS}/{self.day}/{self.user}/{self.short_id}"
 
     @classmethod
     def parse(cls, path: str) -> JobPath | None:
@@ -40,6 +48,16 @@ class JobPath:
         if found is None:
             return None
         return cls(found[1], found[2], found[3], int(found[4]), (found[5] or "").strip("/"))
+
+
+def day_of(now_ms: int) -> str:
+    """The day under which a job's files lie (UTC)."""
+    return to_datetime(now_ms).date().isoformat()
+
+
+def is_day(name: str) -> bool:
+    """Whether a folder is one that `day_of` names."""
+    return re.fullmatch(r"\d{4}-\d{2}-\d{2}", name) is not None
 
 
 def part_name(number: int) -> str:

@@ -66,9 +66,9 @@ def _admin(kept: dict[str, str]) -> Client:
     return Client(kept["url"], kept["user"], kept["token"])
 
 
-def stop(service: Service) -> int:
+def stop(service: Service, by: signal.Signals = signal.SIGTERM) -> int:
     service.admin.close()
-    service.process.send_signal(signal.SIGTERM)
+    service.process.send_signal(by)
     code = service.process.wait(60)
     assert service.process.stdout is not None
     service.process.stdout.close()

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Column, DateTime, Integer, String, Table, Text, UniqueConstraint, delete, func, insert, select
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import IntegrityError
 
-from commons.database.connections import METADATA, Database
+from commons.database.connections import METADATA, Database, Row, Transaction
 
 LOCK = Table(
     "linkis_ps_common_lock",
@@ -33,6 +33,14 @@ LOCK = Table(
     UniqueConstraint("lock_object", name="uniq_lock_object"),
     sqlite_autoincrement=True,
 )
+
+
+async def delete_lapsed(tx: Transaction) -> None:
+    """Drop locks whose lease has run out: their holders are gone."""
+    now = (await tx.execute(select(func.current_timestamp(type_=DateTime)))).scalar_one()
+    for row in (await tx.execute(select(LOCK))).all():
+        if _ends(row) <= now:
+            await _delete(tx, row)
 
 
 @asynccontextmanager
@@ -53,12 +61,22 @@ async def _acquire(db: Database, lock_object: str, locker: str, lease_seconds: i
         row = (await tx.execute(select(LOCK).where(LOCK.c.lock_object == lock_object))).first()
         if row is not None:
             now = (await tx.execute(select(func.current_timestamp(type_=DateTime)))).scalar_one()
-            if row.update_time + timedelta(milliseconds=int(row.time_out)) > now:
+            if _ends(row) > now:
                 return None
-            await tx.execute(delete(LOCK).where(LOCK.c.id == row.id, LOCK.c.update_time == row.update_time))
+            await _delete(tx, row)
         try:
             new = insert(LOCK).values(lock_object=lock_object, locker=locker, time_out=str(lease_seconds * 1000))
             key = (await tx.execute(new)).inserted_primary_key
             return int(key[0]) if key is not None else None
         except IntegrityError:
             return None
+
+
+def _ends(row: Row) -> datetime:
+    ends: datetime = row.update_time + timedelta(milliseconds=int(row.time_out))
+    return ends
+
+
+async def _delete(tx: Transaction, row: Row) -> None:
+    """Delete the lock unless it was renewed. Not `==`: SQLite keeps times as texts, its own without a fraction."""
+    await tx.execute(delete(LOCK).where(LOCK.c.id == row.id, LOCK.c.update_time <= row.update_time))

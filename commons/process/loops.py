@@ -1,13 +1,25 @@
-"""Rounds of a loop that must not end: what one of them raises is logged, and the next may do better."""
+"""Loops that must not end: what one round raises is logged, and the next may do better."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import NoReturn
 
 from commons.process.errors import HeadgateError
 
 log = logging.getLogger(__name__)
+
+
+async def repeat(
+    what: str, round_: Callable[[], Awaitable[None]], pause_seconds: float, first_seconds: float = 0
+) -> NoReturn:
+    """Rounds for ever, the first after `first_seconds`, with a pause after each; `what` names them in the log."""
+    await asyncio.sleep(first_seconds)
+    while True:
+        await survive(what, round_)
+        await asyncio.sleep(pause_seconds)
 
 
 async def survive(what: str, round_: Callable[[], Awaitable[None]]) -> bool:

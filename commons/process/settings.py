@@ -62,6 +62,20 @@ class Settings(BaseSettings):
         pattern=r"^(|\w+=[\w.]+(,\w+=[\w.]+)*)$",
         description="Modules to use for engine kinds instead of the built-in ones: kind=module, comma separated.",
     )
+    history_days: float = Field(180.0, ge=0, description="An ended job's history is kept this long; 0: for ever.")
+    result_days: float = Field(
+        30.0, ge=0, description="An ended job's log and results are kept this long; 0: as long as its history."
+    )
+    storage_mb: int = Field(
+        0,
+        ge=0,
+        description="Above this size (MiB) the logs and results of the jobs that ended first are removed; 0: no limit.",
+    )
+    sweep_seconds: float = Field(
+        600.0,
+        gt=0,
+        description="Pause between two looks for what is too old or too much; what one marks, the next removes.",
+    )
     task_folder_days: float = Field(7.0, gt=0, description="What an ended engine left unfetched is kept this long.")
     session_seconds: float = Field(7200.0, gt=0, description="A log-in without requests ends after this long.")
     lease_seconds: float = Field(

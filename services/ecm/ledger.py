@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -104,8 +105,13 @@ class Ledger:
         self.terminated = dict(shared.get("terminated", {}))
         self.closed = dict(shared.get("closed", {}))
         self.epochs = {job: int(epoch) for job, epoch in shared.get("epochs", {}).items()}
-        for path in (self.home / "engines").glob("*/state.json"):
-            kept = _load(path)
+        for folder in (self.home / "engines").iterdir():
+            if not (
+                folder / "state.json"
+            ).exists():  # a crash before anything was started in it, or while it was removed
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
+            kept = _load(folder / "state.json")
             if kept:
                 tasks = {name: TaskEntry(**task) for name, task in kept.pop("tasks").items()}
                 entry = EngineEntry(**{**kept, "stage": Stage(kept["stage"]), "tasks": tasks})

@@ -9,6 +9,7 @@ from functools import cache, partial
 from commons.calls import rpc
 from commons.database.connections import Database
 from commons.process.clock import Clock
+from commons.process.loops import repeat
 from commons.process.settings import Settings
 from commons.process.telemetry import Scrape
 from commons.storage import Storage
@@ -27,6 +28,7 @@ from services.entrance.instance import Instance
 from services.entrance.intake import Intake
 from services.entrance.jobs import Jobs
 from services.entrance.logs import Logs
+from services.entrance.retention import remove_old
 from services.entrance.rpc import EntranceServicer
 from services.entrance.serving import Serving
 from services.entrance.users import Users
@@ -70,14 +72,18 @@ class Entrance:
         self._app = rest.build(jobs, self._users, engines, storage, workspaces, scrape, lambda: self._ready)
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
-        self._reading: asyncio.Task[None] | None = None
+        self._remove_old = partial(remove_old, db, clock)
+        self._sweep_seconds = settings.sweep_seconds
+        self._loops: list[asyncio.Task[None]] = []
         self._ready = False
 
     async def start(self) -> None:
         path = self._home / "credentials.json"
         await self._users.first_administrator(partial(credentials.write_fresh, path, self.url))
         credentials.write_url(path, self.url)
-        self._reading = asyncio.create_task(self._grants.read_for_ever())
+        every = self._sweep_seconds
+        sweeping = repeat("removing what lets nobody in", self._remove_old, every, first_seconds=every)
+        self._loops = [asyncio.create_task(loop) for loop in (self._grants.read_for_ever(), sweeping)]
         await self._instance.start()
         await self._server.start()
         await self._serving.start(self._app)
@@ -88,8 +94,8 @@ class Entrance:
         self._ready = False
         await self._serving.stop()
         await self._instance.stop()
-        if self._reading is not None:
-            self._reading.cancel()
+        for loop in self._loops:
+            loop.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
+                await loop
         await self._server.stop()

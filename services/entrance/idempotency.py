@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 
 from commons.database.connections import Database
-from commons.process.clock import Clock, to_datetime
+from commons.process.clock import Clock, to_datetime, to_ms
 from commons.process.errors import AlreadyExists, Invalid
 from protocol import codes
 from services.entrance import store
@@ -35,8 +35,10 @@ class SubmitKeys:
             raise Invalid(codes.FIELD_INVALID, what, field=HEADER)
         now, body = self._clock.now_ms(), _digest(_body(submit))
         async with self._db.write() as tx:
-            await store.delete_old_submit_keys(tx, to_datetime(now - KEPT_MS))
             known = await store.submit_key(tx, user, _digest(key))
+            if known is not None and to_ms(known.created_at) < now - KEPT_MS:
+                await store.delete_submit_key(tx, user, _digest(key))
+                known = None
             if known is None:
                 await store.insert_submit_key(
                     tx, user=user, key_hash=_digest(key), body_hash=body, short_id=short_id, created_at=to_datetime(now)

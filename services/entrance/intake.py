@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 
 from commons.process import telemetry
-from commons.process.clock import to_datetime
 from commons.process.errors import Invalid, Refused
 from commons.process.settings import Settings
 from protocol import codes, names
@@ -128,8 +127,3 @@ def _offered(settings: Settings) -> dict[str, tuple[str, ...]]:
         what = f"HEADGATE_ENGINES names {unknown[0]!r}; there are: {', '.join(versions)}"
         raise Invalid(codes.SETTINGS_INVALID, what, field="HEADGATE_ENGINES")
     return {kind: versions[kind] for kind in settings.offered_kinds}
-
-
-def day_of(now_ms: int) -> str:
-    """The day under which a job's files lie (UTC)."""
-    return to_datetime(now_ms).date().isoformat()

@@ -19,7 +19,7 @@ from protocol.states.job import JOB, JobStatus
 from protocol.values import Tenant
 from services.entrance.idempotency import SubmitKeys
 from services.entrance.instance import Instance
-from services.entrance.intake import Intake, JobRequest, day_of
+from services.entrance.intake import Intake, JobRequest
 from services.entrance.logs import Logs
 from services.entrance.users import Asker
 from services.entrance.wire import exec_id
@@ -68,7 +68,7 @@ class Jobs:
         short = exec_id.short_id(submit.creator, asker.user, request.kind, time_ordered())
         if key:
             short = await self._keys.bind(asker.user, key, submit, short)
-        place = layout.JobPath(day_of(self._clock.now_ms()), asker.user, short, 1)
+        place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
         record = await asyncio.to_thread(self._record, submit, request, asker, place)
         try:
             job = await self._jobhistory.SaveJobHistory(record)
@@ -95,7 +95,7 @@ class Jobs:
         kind = kind if kind in self._intake.offered else "unknown"
         request = JobRequest(submit.code, submit.run_type, kind, version, {})
         short = exec_id.short_id(submit.creator, asker.user, kind, time_ordered())
-        place = layout.JobPath(day_of(self._clock.now_ms()), asker.user, short, 1)
+        place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
         record = await asyncio.to_thread(self._record, submit, request, asker, place)
         record.refusal.CopyFrom(pb.Refusal(error_code=fault.code, error_desc=fault.message))
         try:

@@ -38,6 +38,10 @@ class Logs:
 
     async def read(self, job: pb.Job, from_line: int, max_lines: int) -> list[str]:
         """At most `max_lines` lines from `from_line` (0 is the first)."""
+        if job.HasField("removed"):  # the story is kept with the history
+            story = await self._jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
+            told = [*rendered(story), f"{log_time(job.removed.at_ms)} INFO {job.removed.why}"]
+            return told[from_line : from_line + max_lines]
         if job.HasField("live") and job.status == JobStatus.RUNNING:
             try:
                 reply = await self._ecm_of(job.live.ecm_address).ReadTaskLog(

@@ -91,9 +91,13 @@ class Results:
         ]
 
     def _batches(self, folder: str, skip: int) -> Iterator[pa.RecordBatch]:
-        """The batches of a result set from row `skip` on."""
-        for part in (entry.name for entry in self._storage.list(folder) if entry.name.startswith("part-")):
-            with self._storage.open(f"{folder}/{part}") as file, pa.ipc.open_file(file) as reader:
+        """The batches of a result set from row `skip` on. Raises NotFound when it is removed meanwhile."""
+        for part in [entry.name for entry in self._storage.list(folder) if entry.name.startswith("part-")]:
+            try:
+                opened = self._storage.open(f"{folder}/{part}")
+            except FileNotFoundError:
+                raise path_missing(f"{folder}/{part}", "it was removed while it was read") from None
+            with opened as file, pa.ipc.open_file(file) as reader:
                 for index in range(reader.num_record_batches):
                     batch = reader.get_batch(index)
                     if skip < batch.num_rows:

@@ -15,7 +15,7 @@ from services.entrance.results import Results, virtual_name
 from services.entrance.users import Asker, check_user
 from services.entrance.wire.exec_id import JobId
 from services.entrance.wire.jobs import exec_id_of, parse_submit
-from services.entrance.wire.results import DEFAULT_PAGE
+from services.entrance.wire.results import DEFAULT_PAGE, path_missing
 
 
 class EntranceServicer(entrance_pb2_grpc.EntranceServicer):
@@ -55,6 +55,8 @@ class EntranceServicer(entrance_pb2_grpc.EntranceServicer):
         location = self._storage.relative(job.result_location)
         if location is None:
             raise NotFound(codes.PATH_MISSING, "the job's results lie elsewhere")
+        if job.HasField("removed"):
+            raise path_missing(job.result_location, job.removed.why)
         count = min(request.max_rows or DEFAULT_PAGE, DEFAULT_PAGE)
         name = virtual_name(request.result_set)
         page = await asyncio.to_thread(self._results.page, location, name, request.from_row, count)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.entrance.tables import SESSION, SUBMIT_KEY, TOKEN, USER
@@ -71,8 +71,13 @@ async def delete_sessions_of(tx: AsyncConnection, user: str) -> None:
     await tx.execute(delete(SESSION).where(SESSION.c.user == user))
 
 
-async def delete_old_sessions(tx: AsyncConnection, now: datetime) -> None:
-    await tx.execute(delete(SESSION).where(SESSION.c.expires_at < now))
+async def delete_old_sessions(tx: AsyncConnection, before: datetime, most: int) -> int:
+    """Those that have expired, at most so many; how many they were."""
+    return await _delete_some(tx, SESSION.c.ticket_hash, SESSION.c.expires_at < before, most)
+
+
+async def delete_old_tokens(tx: AsyncConnection, before: datetime, most: int) -> int:
+    return await _delete_some(tx, TOKEN.c.id, TOKEN.c.expires_at < before, most)
 
 
 async def submit_key(tx: AsyncConnection, user: str, key_hash: str) -> Row[Any] | None:
@@ -89,5 +94,13 @@ async def delete_submit_key(tx: AsyncConnection, user: str, key_hash: str) -> No
     await tx.execute(delete(SUBMIT_KEY).where(SUBMIT_KEY.c.user == user, SUBMIT_KEY.c.key_hash == key_hash))
 
 
-async def delete_old_submit_keys(tx: AsyncConnection, before: datetime) -> None:
-    await tx.execute(delete(SUBMIT_KEY).where(SUBMIT_KEY.c.created_at < before))
+async def delete_old_submit_keys(tx: AsyncConnection, before: datetime, most: int) -> int:
+    return await _delete_some(tx, SUBMIT_KEY.c.short_id, SUBMIT_KEY.c.created_at < before, most)
+
+
+async def _delete_some(tx: AsyncConnection, key: Column[Any], old: ColumnElement[bool], most: int) -> int:
+    """Rows that are old, by a key: a LIMIT within DELETE is not for both databases."""
+    keys = list((await tx.execute(select(key).where(old).limit(most))).scalars())
+    if keys:
+        await tx.execute(delete(key.table).where(key.in_(keys), old))
+    return len(keys)

@@ -23,6 +23,7 @@ TOKEN = Table(
     Column("owner", String(20), nullable=False),
     Column("legal_users", Text, nullable=False, comment="* or a list with commas"),
     Column("expires_at", MilliTime, comment="null: never"),
+    sqlite_autoincrement=True,
 )
 
 SESSION = Table(

@@ -84,7 +84,6 @@ class Users:
         ticket = secrets.token_urlsafe(32)
         now = self._clock.now_ms()
         async with self._db.write() as tx:
-            await store.delete_old_sessions(tx, to_datetime(now))
             await store.insert_session(tx, _digest(ticket), name, to_datetime(now + self.session_ms))
         return ticket
 

@@ -15,7 +15,7 @@ from protocol import codes, layout
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from protocol.values import Tenant
-from services.jobhistory import store
+from services.jobhistory import store, store_retention
 from services.jobhistory.tables import GROUP
 
 QUEUE_FULL = "The submission job failed and the queue is full!(提交作业失败，队列已满！)"
@@ -115,6 +115,8 @@ class Jobs:
             }
         if not await store.update_group(tx, job_id, JOB.sources(target), values):
             raise Conflict(codes.TRANSITION_REFUSED, f"job {job_id} is {row.status} and cannot become {target}")
+        if JOB.final(target):
+            await store_retention.keep_files(tx, {job_id: now})
         await self._count(tx, row, target)
         await store.insert_events(tx, [_event(job_id, now, row.status, target, request.by, request.why)])
 
@@ -177,6 +179,7 @@ def to_job(row: Row) -> pb.Job:
         result_location=row.result_location or "",
         observe_info=row.observe_info or "",
         live=to_live(row) if row.live_job_id is not None else None,
+        removed=pb.RemovedFiles(at_ms=to_ms(row.removed_at), why=row.removed_why) if row.removed_at else None,
     )
 
 

@@ -13,7 +13,7 @@ from commons.process.clock import to_datetime, to_ms
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JobStatus
 from protocol.values import Tenant
-from services.jobhistory.tables import DETAIL, EVENT, GROUP, INSTANCE, LIVE
+from services.jobhistory.tables import DETAIL, EVENT, FILES, GROUP, INSTANCE, LIVE
 
 Values = Mapping[str, object]
 
@@ -21,11 +21,12 @@ _LIVE_COLUMNS = [column.label(f"live_{column.name}") for column in LIVE.c]
 
 
 def _jobs() -> Select[Any]:
-    return select(GROUP, *_LIVE_COLUMNS).select_from(GROUP.outerjoin(LIVE, LIVE.c.job_id == GROUP.c.id))
+    beside = GROUP.outerjoin(LIVE, LIVE.c.job_id == GROUP.c.id).outerjoin(FILES, FILES.c.job_id == GROUP.c.id)
+    return select(GROUP, *_LIVE_COLUMNS, FILES.c.removed_at, FILES.c.why.label("removed_why")).select_from(beside)
 
 
 async def job(tx: AsyncConnection, *, job_id: int = 0, short_id: str = "") -> Row[Any] | None:
-    """A group row with its live row's columns (`live_…`, all None when it has ended)."""
+    """A group row with its live row's columns (`live_…`, all None when it has ended), `removed_at`, `removed_why`."""
     where = GROUP.c.job_req_id == short_id if short_id else GROUP.c.id == job_id
     row: Row[Any] | None = (await tx.execute(_jobs().where(where))).first()
     return row

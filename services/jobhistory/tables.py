@@ -96,6 +96,19 @@ EVENT = Table(
     comment="a job's story: its transitions, and what happened between them",
 )
 
+FILES = Table(
+    "headgate_job_files",
+    METADATA,
+    Column("job_id", BigId, primary_key=True, autoincrement=False),
+    Column("ended_at", MilliTime, nullable=False),
+    Column("bytes", BigId, comment="null: not measured"),
+    Column("state", String(10), nullable=False, comment="kept, removing or removed"),
+    Column("removed_at", MilliTime, comment="when it became removing: from then on nobody begins to read them"),
+    Column("why", String(200), nullable=False, comment="what who asks for them is told"),
+    Index("idx_headgate_job_files_state", "state", "ended_at"),
+    comment="one row for each ended job: are its log and results still there",
+)
+
 INSTANCE = Table(
     "headgate_instance",
     METADATA,

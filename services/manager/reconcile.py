@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from commons.database.connections import Database
 from commons.process.clock import Clock
-from commons.process.loops import survive
+from commons.process.loops import repeat
 from commons.process.settings import Settings
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2
@@ -21,7 +20,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 HELD_MS = 10_000
-KEPT_MS = 3_600_000
+KEPT_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 class Reconcile:
@@ -46,9 +45,7 @@ class Reconcile:
         self._started_ms = clock.now_ms()
 
     async def run(self) -> None:
-        while True:
-            await survive("reconciling", self.round)
-            await asyncio.sleep(POLL_SECONDS)
+        await repeat("reconciling", self.round, POLL_SECONDS)
 
     async def round(self) -> None:
         now = self._clock.now_ms()
@@ -59,7 +56,8 @@ class Reconcile:
         await self._release_ended(now)
         async with self._db.write() as tx:
             await store.delete_released(tx, now - KEPT_MS)
-            await store.delete_ended_engines(tx, now - 24 * KEPT_MS)
+            await store.delete_ended_engines(tx, now - DAY_MS)
+            await store.delete_lost_nodes(tx, now - DAY_MS)
 
     async def stop_idle(self, idle_ms: int) -> None:
         """Engines idle for longer than that shall stop."""

@@ -155,6 +155,11 @@ async def put_node(tx: AsyncConnection, node: Node, incarnation: str) -> None:
     )
 
 
+async def delete_lost_nodes(tx: AsyncConnection, before_ms: int) -> None:
+    old = NODE.c.heartbeat_at < to_datetime(before_ms)
+    await tx.execute(delete(NODE).where(NODE.c.status == NodeStatus.LOST, old))
+
+
 async def set_node_status(tx: AsyncConnection, name: str, status: NodeStatus) -> None:
     await tx.execute(update(NODE).where(NODE.c.name == name).values(status=status))
 

@@ -61,6 +61,18 @@ CREATE TABLE headgate_job_event (
 
 CREATE INDEX ix_headgate_job_event_job_id ON headgate_job_event (job_id);
 
+CREATE TABLE headgate_job_files (
+  job_id BIGINT NOT NULL,
+  ended_at DATETIME(3) NOT NULL,
+  bytes BIGINT COMMENT 'null: not measured',
+  state VARCHAR(10) NOT NULL COMMENT 'kept, removing or removed',
+  removed_at DATETIME(3) COMMENT 'when it became removing: from then on nobody begins to read them',
+  why VARCHAR(200) NOT NULL COMMENT 'what who asks for them is told',
+  PRIMARY KEY (job_id)
+)COMMENT='one row for each ended job: are its log and results still there';
+
+CREATE INDEX idx_headgate_job_files_state ON headgate_job_files (state, ended_at);
+
 CREATE TABLE headgate_job_live (
   job_id BIGINT NOT NULL,
   short_id VARCHAR(64) NOT NULL,

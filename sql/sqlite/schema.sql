@@ -61,6 +61,18 @@ CREATE TABLE headgate_job_event (
 
 CREATE INDEX ix_headgate_job_event_job_id ON headgate_job_event (job_id);
 
+CREATE TABLE headgate_job_files (
+  job_id INTEGER NOT NULL,
+  ended_at DATETIME NOT NULL,
+  bytes INTEGER,
+  state VARCHAR(10) NOT NULL,
+  removed_at DATETIME,
+  why VARCHAR(200) NOT NULL,
+  PRIMARY KEY (job_id)
+);
+
+CREATE INDEX idx_headgate_job_files_state ON headgate_job_files (state, ended_at);
+
 CREATE TABLE headgate_job_live (
   job_id INTEGER NOT NULL,
   short_id VARCHAR(64) NOT NULL,
@@ -111,12 +123,11 @@ CREATE TABLE headgate_submit_key (
 );
 
 CREATE TABLE headgate_token (
-  id INTEGER NOT NULL,
+  id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
   token_hash VARCHAR(64) NOT NULL,
   owner VARCHAR(20) NOT NULL,
   legal_users TEXT NOT NULL,
   expires_at DATETIME,
-  PRIMARY KEY (id),
   UNIQUE (token_hash)
 );
 

@@ -293,3 +293,14 @@ async def test_rows_that_nobody_needs_any_more_go(manager: Managing) -> None:
     await manager.reconcile.round()
     with pytest.raises(NotFound):
         await manager.door.GetEngineStatus(status, None)
+
+
+async def test_a_node_lost_for_a_day_is_forgotten(manager: Managing) -> None:
+    await manager.report("n2")
+    for seconds in (SILENT + 1, 86_400 - SILENT - 2, 2):
+        manager.clock.turn(seconds)
+        await manager.report()
+        await manager.reconcile.round()
+        async with manager.db.read() as tx:
+            names = {node.name for node in await store.nodes(tx)}
+        assert names == ({"n1", "n2"} if seconds != 2 else {"n1"})

@@ -26,7 +26,7 @@ HOMES = {
     "grpc": ("commons/calls/rpc.py", "*/rpc.py", "protocol/*"),
     "fastapi": ("services/entrance/api/*", "services/entrance/serving.py"),
     "starlette": ("services/entrance/api/*",),
-    "sqlalchemy": ("commons/database/*", "*/tables.py", "*/store.py", "services/schema.py"),
+    "sqlalchemy": ("commons/database/*", "*/tables.py", "*/store*.py", "services/schema.py"),
     "aiohttp": ("commons/calls/http.py", "services/engineconn/flink/rest.py"),
     "pyarrow": ("commons/storage.py", "services/engineconn/*", "services/entrance/results.py", "services/entrance/rendering.py"),
     "py4j": ("services/engineconn/flink/*",),

@@ -136,6 +136,7 @@ class Job(_message.Message):
     RESULT_LOCATION_FIELD_NUMBER: _builtins.int
     OBSERVE_INFO_FIELD_NUMBER: _builtins.int
     LIVE_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     short_id: _builtins.str
     submit_user: _builtins.str
@@ -161,6 +162,10 @@ class Job(_message.Message):
     @_builtins.property
     def live(self) -> Global___LiveJob:
         """Unset when the job has ended."""
+
+    @_builtins.property
+    def removed(self) -> Global___RemovedFiles:
+        """Unset while the job's log and results are kept."""
 
     def __init__(
         self,
@@ -188,14 +193,39 @@ class Job(_message.Message):
         result_location: _builtins.str = ...,
         observe_info: _builtins.str = ...,
         live: Global___LiveJob | None = ...,
+        removed: Global___RemovedFiles | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "removed", b"removed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_ms", b"created_at_ms", "creator", b"creator", "engine_type", b"engine_type", "error_code", b"error_code", "error_desc", b"error_desc", "execute_user", b"execute_user", "execution_code", b"execution_code", "instance", b"instance", "job_id", b"job_id", "labels", b"labels", "live", b"live", "log_path", b"log_path", "metrics", b"metrics", "observe_info", b"observe_info", "params", b"params", "progress", b"progress", "result_location", b"result_location", "run_type", b"run_type", "short_id", b"short_id", "source", b"source", "status", b"status", "submit_user", b"submit_user", "updated_at_ms", b"updated_at_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_ms", b"created_at_ms", "creator", b"creator", "engine_type", b"engine_type", "error_code", b"error_code", "error_desc", b"error_desc", "execute_user", b"execute_user", "execution_code", b"execution_code", "instance", b"instance", "job_id", b"job_id", "labels", b"labels", "live", b"live", "log_path", b"log_path", "metrics", b"metrics", "observe_info", b"observe_info", "params", b"params", "progress", b"progress", "removed", b"removed", "result_location", b"result_location", "run_type", b"run_type", "short_id", b"short_id", "source", b"source", "status", b"status", "submit_user", b"submit_user", "updated_at_ms", b"updated_at_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
+
+@_typing.final
+class RemovedFiles(_message.Message):
+    """A job's log and results are gone, or are about to go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_MS_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    at_ms: _builtins.int
+    why: _builtins.str
+    def __init__(
+        self,
+        *,
+        at_ms: _builtins.int = ...,
+        why: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovedFiles: _TypeAlias = RemovedFiles  # noqa: Y015
 
 @_typing.final
 class LiveJob(_message.Message):

@@ -14,7 +14,7 @@ from commons.process.errors import Invalid
 from protocol import codes, layout
 from services.entrance.api.asking import asker_of
 from services.entrance.api.declared import declared
-from services.entrance.api.places import job_place, result_set_name, results_of
+from services.entrance.api.places import job_place, result_set_name, results_at
 from services.entrance.results import Results
 from services.entrance.spreadsheet import NUMBERS, Sheet, csv_file, xlsx_file
 from services.entrance.wire import results as wire
@@ -45,7 +45,8 @@ async def result_set(request: Request) -> StreamingResponse:
         raise Invalid(codes.QUERY_INVALID, what, field="outputFileType")
     separator = _separator(query)
     results: Results = request.app.state.results
-    sheet = await asyncio.to_thread(_sheet, results, results_of(place), result_set_name(place), query)
+    location = await results_at(request, place, asker)
+    sheet = await asyncio.to_thread(_sheet, results, location, result_set_name(place), query)
     if kind == "xlsx":
         return _attachment(xlsx_file([sheet]), query, kind)
     quote_all = query.get("quoteRetouchEnable", "").lower() == "true"
@@ -63,10 +64,11 @@ async def result_sets(request: Request) -> StreamingResponse:
     query = request.query_params
     place = job_place(request, asker)
     results: Results = request.app.state.results
-    names = [entry.name for entry in await asyncio.to_thread(results.files, results_of(place))]
+    location = await results_at(request, place, asker)
+    names = [entry.name for entry in await asyncio.to_thread(results.files, location)]
     if place.rest not in ("", layout.RESULTS) or not names:
         raise wire.path_missing(query.get("path", ""))
-    return _attachment(xlsx_file(_sheet(results, results_of(place), name, query) for name in names), query, "xlsx")
+    return _attachment(xlsx_file(_sheet(results, location, name, query) for name in names), query, "xlsx")
 
 
 def _sheet(results: Results, location: str, name: str, query: Mapping[str, str]) -> Sheet:

@@ -11,7 +11,7 @@ from commons.storage import Storage
 from protocol import codes, layout
 from services.entrance.api.asking import asker_of
 from services.entrance.api.declared import declared
-from services.entrance.api.places import any_place, job_at, job_place, result_set_name, results_of
+from services.entrance.api.places import any_place, job_at, job_place, result_set_name, results_at
 from services.entrance.jobs import Jobs
 from services.entrance.results import Results
 from services.entrance.users import Asker
@@ -38,7 +38,7 @@ async def dir_file_trees(request: Request) -> dict[str, object]:
     if isinstance(place, Place):
         entries = await asyncio.to_thread(workspaces.list, place)
     elif place.rest in ("", layout.RESULTS):
-        entries = await asyncio.to_thread(results.files, results_of(place))
+        entries = await asyncio.to_thread(results.files, await results_at(request, place, asker))
     return envelope.ok("/api/filesystem/getDirFileTrees", {"dirFileTrees": wire.tree(path.strip(), entries)})
 
 
@@ -57,7 +57,8 @@ async def open_file(request: Request) -> dict[str, object]:
         if not name:
             raise wire.path_missing(query.get("path", ""))
         results: Results = request.app.state.results
-        rows = await asyncio.to_thread(results.page, results_of(place), name, (page - 1) * size, size)
+        location = await results_at(request, place, asker)
+        rows = await asyncio.to_thread(results.page, location, name, (page - 1) * size, size)
         data = wire.opened(rows, page, wire.null_text(query), narrowed)
     return envelope.ok("/api/filesystem/openFile", data)
 
@@ -100,7 +101,8 @@ async def file_info(request: Request) -> dict[str, object]:
         columns, rows = 1, len((await asyncio.to_thread(_text, request, place)).splitlines())
     else:
         results: Results = request.app.state.results
-        columns, rows = await asyncio.to_thread(results.size, results_of(place), result_set_name(place))
+        location = await results_at(request, place, asker)
+        columns, rows = await asyncio.to_thread(results.size, location, result_set_name(place))
     return envelope.ok("/api/filesystem/fileInfo", {"path": path, "colNumber": columns, "rowNumber": rows})
 
 
@@ -112,10 +114,13 @@ async def _exists(request: Request, asker: Asker, place: layout.JobPath | Place)
     if place.rest in ("", layout.LOG, layout.RESULTS):
         storage: Storage = request.app.state.storage
         job = await job_at(request, place, asker)
-        newest = layout.JobPath.parse(storage.relative(job.log_path) or "") if job is not None else None
+        if job is None or (job.HasField("removed") and place.rest != layout.LOG):
+            return False
+        newest = layout.JobPath.parse(storage.relative(job.log_path) or "")
         return newest is not None and newest.day == place.day and 1 <= place.attempt <= newest.attempt
     try:
-        await asyncio.to_thread(results.size, results_of(place), result_set_name(place))
+        location = await results_at(request, place, asker)
+        await asyncio.to_thread(results.size, location, result_set_name(place))
     except NotFound:
         return False
     return True

@@ -60,8 +60,11 @@ async def job_at(request: Request, place: layout.JobPath, asker: Asker) -> pb.Jo
         return None
 
 
-def results_of(place: layout.JobPath) -> str:
-    """The job's results folder, relative to the storage root."""
+async def results_at(request: Request, place: layout.JobPath, asker: Asker) -> str:
+    """The job's results folder, relative to the storage root. Raises NotFound with the reason when it was removed."""
+    job = await job_at(request, place, asker)
+    if job is not None and job.HasField("removed"):
+        raise wire.path_missing(request.query_params.get("path", ""), job.removed.why)
     return str(layout.JobPath(place.day, place.user, place.short_id, place.attempt, layout.RESULTS))
 
 

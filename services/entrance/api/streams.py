@@ -50,8 +50,8 @@ async def result_set(request: Request, id: JobKey, n: _Number) -> StreamingRespo
     assert isinstance(jobs, Jobs) and isinstance(storage, Storage)
     job = await jobs.find(parse_job_key(id), asker)
     location = storage.relative(job.result_location)
-    if location is None or n < 0:
-        raise wire.path_missing(job.result_location)
+    if location is None or n < 0 or job.HasField("removed"):
+        raise wire.path_missing(job.result_location, job.removed.why)
     first, rows = max(0, number(query, "fromRow", 0)), number(query, "rows", 2**53)
     content = await asyncio.to_thread(_content, request.app.state.results, location, n, first, rows, form)
     return StreamingResponse(content, media_type=_TYPES[form])

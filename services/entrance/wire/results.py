@@ -130,8 +130,8 @@ def path_relative() -> Invalid:
     return Invalid(codes.PATH_RELATIVE, "Relative path not allowed", field="path")
 
 
-def path_missing(path: str) -> NotFound:
-    return NotFound(codes.PATH_MISSING, f"path {path} not exists.", field="path")
+def path_missing(path: str, why: str = "") -> NotFound:
+    return NotFound(codes.PATH_MISSING, f"path {path} not exists{f': {why}' if why else ''}.", field="path")
 
 
 def path_forbidden(user: str, path: str) -> Invalid:
