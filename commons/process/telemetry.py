@@ -178,7 +178,9 @@ class Step:
 
     def end(self, failure: str = "") -> None:
         """`failure` is a word for what went wrong. Only the first end counts."""
-        if failure and self.span.is_recording():
+        if not self.span.is_recording():
+            return
+        if failure:
             self.span.set_attribute("error.type", failure)
             self.span.set_status(trace.StatusCode.ERROR)
         self.span.end()

@@ -114,10 +114,9 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
         return parts.grants.lost(JobRef(job.job_id, job.attempt))
 
     try:
-        with telemetry.step("run task", job_id=job.job_id, attempt=job.attempt, engine_id=grant.engine_id) as step:
+        with telemetry.step("run task", job_id=job.job_id, attempt=job.attempt, engine_id=grant.engine_id):
             await _hand_over(job, grant, story, ecm, parts)
             ended = await follow(job, ecm, parts.jobhistory, lost, retry=_may_retry(job))
-            step.note(status=ended.status)
     except (NotFound, Unavailable, Conflict) as error:
         if error.code == codes.TASK_CLOSED:  # the wish to end it was there first
             await _end_unstarted(job, parts)
@@ -129,11 +128,16 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
     finally:
         for helper in helpers:
             helper.cancel()
+    await _acknowledge(job, ecm)
+    return _After(spoiled=False, retried=ended.status == JobStatus.FAILED and _may_retry(job))
+
+
+async def _acknowledge(job: pb.LiveJob, ecm: Ecm) -> None:
+    """What the task said is recorded: its folder may go."""
     try:
         await ecm.AckTask(ecm_pb2.AckTaskRequest(job_id=job.job_id, attempt=job.attempt, epoch=job.epoch))
     except HeadgateError as error:
         log.warning("job %s: its task's folder stays on its node for now: %s", job.job_id, error)
-    return _After(spoiled=False, retried=ended.status == JobStatus.FAILED and _may_retry(job))
 
 
 async def _hand_over(job: pb.LiveJob, grant: Grant, story: pb.Story, ecm: Ecm, parts: Parts) -> None:

@@ -62,12 +62,8 @@ class Requests:
         return answer
 
     async def _insert(self, tx: Transaction, request: pb.EngineRequest, now: int) -> None:
-        job, labels, tenant = (
-            JobRef(request.job_id, request.attempt),
-            Labels.of(request.labels),
-            Tenant.of(request.tenant),
-        )
-        place = telemetry.traceparent()
+        job, labels = JobRef(request.job_id, request.attempt), Labels.of(request.labels)
+        tenant, place = Tenant.of(request.tenant), telemetry.traceparent()
         await store.insert_request(tx, Request(job, request.instance, tenant, labels, WAITING, "", "", now, now, place))
 
     async def release_engine(self, job: JobRef, *, spoiled: bool) -> None:
