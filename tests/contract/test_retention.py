@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -158,6 +159,18 @@ async def test_strays_go_after_a_day_and_what_is_not_ours_stays(history: History
         history.clock.turn(2 * DAY)
         await sweeper.sweep()
     assert sorted(path.name for path in (history.root / "jobs").iterdir()) == ["0-no-day"]
+
+
+async def test_an_empty_day_stays_while_a_job_of_it_may_write_there(history: History) -> None:
+    job = await history.job("s1", end="")
+    day = history.root / "jobs" / layout.day_of(history.clock.now_ms())
+    shutil.rmtree(day / "alice")
+    history.clock.turn(3 * DAY)
+    await history.sweep()
+    assert day.exists()
+    await history.end(job)
+    await history.sweep()
+    assert not day.exists()
 
 
 async def test_files_of_a_storage_root_that_moved_are_no_strays(history: History, tmp_path: Path) -> None:
