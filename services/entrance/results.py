@@ -92,7 +92,7 @@ class Results:
 
     def _batches(self, folder: str, skip: int) -> Iterator[pa.RecordBatch]:
         """The batches of a result set from row `skip` on. Raises NotFound when it is removed meanwhile."""
-        for part in [entry.name for entry in self._storage.list(folder) if entry.name.startswith("part-")]:
+        for part in (entry.name for entry in self._storage.list(folder) if entry.name.startswith("part-")):
             try:
                 opened = self._storage.open(f"{folder}/{part}")
             except FileNotFoundError:

@@ -20,7 +20,7 @@ from protocol import codes
 from services.entrance import store
 from services.entrance.wire import exec_id
 
-SHORTEST_PASSWORD = 8
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 200
 LONGEST_TOKEN_DAYS = 3650
 DAY_MS = 86_400_000
 WRONG = "wrong user name or password(用户名或密码错误)！"
@@ -239,8 +239,8 @@ class Users:
                 await store.delete_sessions_of(tx, user.name)
 
     async def _hashed(self, password: str) -> str:
-        if not SHORTEST_PASSWORD <= len(password) <= 200:
-            what = f"password must have {SHORTEST_PASSWORD} to 200 characters"
+        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+            what = f"password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"
             raise Invalid(codes.FIELD_INVALID, what, field="password")
         async with self._turns:
             return await asyncio.to_thread(self._hasher.hash, password)

@@ -141,13 +141,11 @@ class Retention:
         before = self._clock.now_ms() - int(self._history_days * DAY_MS)
         async with self._db.read() as tx:
             jobs = await store.old_jobs(tx, before, AT_ONCE)
-        gone: list[int] = []
         if jobs:
-            gone = await asyncio.to_thread(self._remove, jobs)
             async with self._db.write() as tx:
-                await store.delete_jobs(tx, gone)
-            self._removed["the history"] += len(gone)
-        return len(gone) == AT_ONCE
+                await store.delete_jobs(tx, jobs)
+            self._removed["the history"] += len(jobs)
+        return len(jobs) == AT_ONCE
 
     async def _remove_strays(self) -> bool:
         """Once a day: job folders that no row names, some of them at a time."""

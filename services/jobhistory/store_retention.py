@@ -72,18 +72,17 @@ async def mark_removed(tx: AsyncConnection, job_ids: Collection[int]) -> None:
     await tx.execute(update(FILES).where(FILES.c.job_id.in_(job_ids)).values(state=REMOVED))
 
 
-async def old_jobs(tx: AsyncConnection, before_ms: int, most: int) -> Paths:
+async def old_jobs(tx: AsyncConnection, before_ms: int, most: int) -> list[int]:
     """Jobs that ended before then, and whose files are removed (or were never noted)."""
     before = to_datetime(before_ms)
     old = (
-        select(GROUP.c.id, GROUP.c.log_path)
+        select(GROUP.c.id)
         .outerjoin(LIVE, LIVE.c.job_id == GROUP.c.id)
         .outerjoin(FILES, FILES.c.job_id == GROUP.c.id)
         .where(GROUP.c.created_time < before, GROUP.c.updated_time < before, LIVE.c.job_id.is_(None))
         .where(or_(FILES.c.state.is_(None), FILES.c.state == REMOVED))
     )
-    rows = await tx.execute(old.order_by(GROUP.c.created_time).limit(most))
-    return [(row.id, row.log_path or "") for row in rows]
+    return list((await tx.execute(old.order_by(GROUP.c.created_time).limit(most))).scalars())
 
 
 async def delete_jobs(tx: AsyncConnection, job_ids: Collection[int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -38,7 +39,7 @@ async def test_what_ended_long_ago_is_said_to_go_and_goes_one_sweep_later(histor
 
 
 async def test_age_counts_from_the_end_and_what_runs_is_kept(history: History) -> None:
-    running = await history.job("running", end="")
+    running = await history.job("running", 3_000_000, end="")
     history.clock.turn(400 * DAY)
     for _ in range(3):
         await history.sweep(storage_mb=0, history_days=1, result_days=1)
@@ -46,6 +47,9 @@ async def test_age_counts_from_the_end_and_what_runs_is_kept(history: History) -
     await history.end(running)
     await history.sweep(history_days=1, result_days=1)
     assert (history.folders(), await history.removed(running)) == (["running"], "")
+    for _ in range(3):
+        await history.sweep(history_days=1, storage_mb=1)
+    assert history.folders() == [] and "1 MiB" in await history.removed(running), "its history is young"
 
 
 async def test_history_goes_whole_and_its_ids_are_not_given_again(history: History) -> None:
@@ -106,45 +110,67 @@ async def test_what_runs_counts_and_stays(history: History) -> None:
     assert history.folders() == ["running"]
 
 
+def locks_taken(history: History) -> int:
+    return int(str(history.rows("SELECT seq FROM sqlite_sequence WHERE name = 'linkis_ps_common_lock'")[0][0]))
+
+
+@pytest.mark.parametrize(("turn_seconds", "turns"), [(0, 8), (60, 2)])
 async def test_all_batches_are_done_in_one_sweep(
-    history: History, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    history: History, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, turn_seconds: int, turns: int
 ) -> None:
     caplog.set_level(logging.INFO, "services.jobhistory.retention")
     monkeypatch.setattr(retention, "AT_ONCE", 2)
     monkeypatch.setattr(retention, "PAUSE_SECONDS", 0)
-    monkeypatch.setattr(retention, "TURN_SECONDS", 0)  # every batch in a turn of its own
+    monkeypatch.setattr(retention, "TURN_SECONDS", turn_seconds)
     for number in range(7):
         await history.job(f"s{number}")
     history.clock.turn(40 * DAY)
-    await history.sweep()
-    assert caplog.messages == []
-    await history.sweep()
-    assert history.folders() == []
+    sweeper, before = history.retention(), locks_taken(history)
+    for removed in (0, 7):
+        history.clock.turn(SWEEP + 1)
+        await sweeper.sweep()
+        assert len(history.folders()) == 7 - removed
+    assert locks_taken(history) - before >= turns, "the lock is given back between turns"
     assert caplog.messages == ["removed what is too old or too much: logs and results of 7 jobs"]
 
 
 async def test_strays_go_after_a_day_and_what_is_not_ours_stays(history: History) -> None:
     job = await history.job("known", end="")
     day = layout.day_of(history.clock.now_ms())
-    for path in (f"{day}/alice/stray", f"{day}/bob/stray", "not-a-day/x/y"):
+    for path in (f"{day}/alice/stray", f"{day}/bob/stray", "0-no-day/x/y"):
         history.storage.write(f"jobs/{path}/1/log", b"x")
     sweeper = history.retention()
     await sweeper.sweep()
     assert history.folders() == ["known", "stray", "stray", "y"]
-    history.clock.turn(2 * DAY)
+    history.clock.turn(DAY)
+    await sweeper.sweep()
+    assert "stray" in history.folders(), "its job may come still"
+    history.clock.turn(DAY)
     history.storage.write(f"jobs/{layout.day_of(history.clock.now_ms())}/alice/known/1/code", b"of another day")
     await sweeper.sweep()
     assert history.folders() == ["known", "known", "y"], "the other day is too young to tell"
     history.clock.turn(2 * DAY)
     await sweeper.sweep()
     assert [path.parts[-3] for path in history.root.glob("jobs/*/*/known")] == [day]
-    assert (history.root / "jobs" / day).exists(), "the job may write there still"
+    assert (history.root / "jobs" / day / "bob").exists(), "a job of that day may write there still"
     await history.end(job, "Cancelled")
     history.clock.turn(40 * DAY)
     for _ in range(3):
         history.clock.turn(2 * DAY)
         await sweeper.sweep()
-    assert sorted(path.name for path in (history.root / "jobs").iterdir()) == ["not-a-day"]
+    assert sorted(path.name for path in (history.root / "jobs").iterdir()) == ["0-no-day"]
+
+
+async def test_an_empty_day_stays_while_a_job_of_it_may_write_there(history: History) -> None:
+    job = await history.job("s1", end="")
+    day = history.root / "jobs" / layout.day_of(history.clock.now_ms())
+    shutil.rmtree(day / "alice")
+    history.clock.turn(3 * DAY)
+    await history.sweep()
+    assert day.exists()
+    await history.end(job)
+    await history.sweep()
+    assert not day.exists()
 
 
 async def test_files_of_a_storage_root_that_moved_are_no_strays(history: History, tmp_path: Path) -> None:
