@@ -9,6 +9,7 @@ from functools import cache, partial
 from commons.calls import rpc
 from commons.database.connections import Database
 from commons.process.clock import Clock
+from commons.process.loops import survive
 from commons.process.settings import Settings
 from commons.storage import Storage
 from protocol.ecm import client as ecm_client
@@ -16,7 +17,7 @@ from protocol.entrance import client
 from protocol.entrance.v1 import entrance_pb2_grpc
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.manager.client import Stub as Manager
-from services.entrance import credentials
+from services.entrance import credentials, long_code
 from services.entrance.api import app as rest
 from services.entrance.dispatch import Parts
 from services.entrance.engines import Engines
@@ -30,6 +31,8 @@ from services.entrance.rpc import EntranceServicer
 from services.entrance.serving import Serving
 from services.entrance.users import Users
 from services.entrance.workspace import Workspaces
+
+SWEEP_SECONDS = 3600.0
 
 
 class Entrance:
@@ -68,14 +71,15 @@ class Entrance:
         self._app = rest.build(jobs, self._users, engines, storage, workspaces, lambda: self._ready)
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
-        self._reading: asyncio.Task[None] | None = None
+        self._sweep = partial(long_code.sweep, storage, jobhistory, clock)
+        self._helpers: list[asyncio.Task[None]] = []
         self._ready = False
 
     async def start(self) -> None:
         path = self._home / "credentials.json"
         await self._users.first_administrator(partial(credentials.write_fresh, path, self.url))
         credentials.write_url(path, self.url)
-        self._reading = asyncio.create_task(self._grants.read_for_ever())
+        self._helpers = [asyncio.create_task(self._grants.read_for_ever()), asyncio.create_task(self._sweep_for_ever())]
         await self._instance.start()
         await self._server.start()
         await self._serving.start(self._app)
@@ -86,8 +90,13 @@ class Entrance:
         self._ready = False
         await self._serving.stop()
         await self._instance.stop()
-        if self._reading is not None:
-            self._reading.cancel()
+        for helper in self._helpers:
+            helper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
+                await helper
         await self._server.stop()
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await survive("sweeping long code", self._sweep)
+            await asyncio.sleep(SWEEP_SECONDS)

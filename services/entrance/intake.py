@@ -36,6 +36,8 @@ class JobRequest:
     running_timeout_seconds: int = 0
     retries: int = 0
     code_path: str = ""
+    secrets: Sequence[str] = ()
+    """What the code does not tell to be secrets, such as the values of variables."""
 
     def labels(self, job_id: int) -> Labels:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,28 @@ import typer
 
 from headgate.show import Format
 
+
+def from_file(name: str | None) -> str | None:
+    """A secret from the first line of a file, or of standard input: everybody on a machine sees command lines."""
+    if name is None or name == "-":
+        return name and sys.stdin.readline().rstrip("\r\n")
+    try:
+        with open(name) as file:
+            return file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise typer.BadParameter(
+            "that is no file to read; give a file that holds it, or - for standard input"
+        ) from None
+
+
+_FILE = "its first line; - is standard input"
 Output = Annotated[Format, typer.Option("-o", "--output", help="How to print: table, json or csv.")]
 Url = Annotated[str | None, typer.Option(help="Where the service is (or HEADGATE_URL).")]
 User = Annotated[str | None, typer.Option(help="As whom (or HEADGATE_USER).")]
-Token = Annotated[str | None, typer.Option(help="With which token (better: HEADGATE_TOKEN).")]
+Token = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", callback=from_file, help=f"File with the token in {_FILE} (or HEADGATE_TOKEN)."),
+]
 Id = Annotated[str, typer.Argument(help="The task id, as 'submit' and 'jobs' print it.")]
 Engine = Annotated[str, typer.Option(help="Such as flink, flink-1.20.5 or shell-1.")]
 File = Annotated[Path | None, typer.Argument(help="A script; - reads standard input.")]
@@ -22,7 +41,10 @@ Sets = Annotated[
     list[str] | None, typer.Option("--set", help="An engine setting k=v, applied as SET; may be repeated.")
 ]
 MaxRows = Annotated[int, typer.Option(min=0, help="Rows shown of each result set.")]
-Password = Annotated[str | None, typer.Option(help="Asked for when not given, which is safer.")]
+Password = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", callback=from_file, help=f"File with it in {_FILE}; asked for if not given."),
+]
 Creator = Annotated[str, typer.Option(help="The application you work in; limits are kept per user and creator.")]
 
 
