@@ -25,8 +25,8 @@ class Storage:
     """Paths are relative to the root, with `/`; nothing outside the root is reachable through them."""
 
     def __init__(self, uri: str) -> None:
-        """Raises ValueError for a URI that no file system is known for."""
-        self.uri = uri.rstrip("/")
+        """Raises ValueError for a URI that no file system is known for. `self.uri` is it without its credentials."""
+        self.uri = without_credentials(uri).rstrip("/")
         if uri.startswith("file://"):
             self._files, self._base = fs.LocalFileSystem(), uri.removeprefix("file://").rstrip("/")
         else:
@@ -67,6 +67,12 @@ class Storage:
             sink.write(content)
         self._files.move(f"{target}.part", target)
 
+    def delete(self, path: str) -> None:
+        """Remove a file, and one that a crash cut short; harmless when there is none."""
+        for name in (path, f"{path}.part"):
+            with contextlib.suppress(FileNotFoundError):
+                self._files.delete_file(f"{self._base}/{name}")
+
     def remove(self, path: str) -> None:
         """Remove a folder and all in it; harmless when there is none."""
         with contextlib.suppress(FileNotFoundError):
@@ -95,3 +101,10 @@ class Storage:
             if not i.base_name.endswith(".part")
         ]
         return sorted(entries, key=lambda entry: entry.name)
+
+
+def without_credentials(uri: str) -> str:
+    """The URI as it may be shown: without the user and password before its host."""
+    scheme, mark, rest = uri.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"

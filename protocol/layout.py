@@ -1,7 +1,7 @@
 """Where a job's files lie under the storage root, and a task's on its node.
 
 Under the root: jobs/<yyyy-MM-dd>/<user>/<short id>/<attempt>/{log, results/<n>/{schema,part-<nnnnn>}.arrow}, and of
-long code {code, code-to-run}.
+long code `code`, as history shows it; as it runs it lies in code-to-run/<short id>, until the job has ended.
 On the node, in a task's folder: events, log, results/<n>/ in the same shape.
 """
 
@@ -15,7 +15,9 @@ from commons.process.clock import to_datetime
 JOBS = "jobs"
 EVENTS = "events"
 LOG = "log"
-CODE, CODE_TO_RUN = "code", "code-to-run"
+CODE = "code"
+CODE_TO_RUN = "code-to-run"
+"""A folder beside `jobs`."""
 RESULTS = "results"
 SCHEMA = "schema.arrow"
 

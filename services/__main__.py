@@ -23,10 +23,11 @@ import uvloop
 from pydantic import ValidationError
 
 from commons.database.connections import Database
-from commons.process import telemetry
+from commons.process import logs, telemetry
 from commons.process.clock import SystemClock
 from commons.process.errors import HeadgateError, Unavailable
 from commons.process.ids import random_hex
+from commons.process.masking import masked
 from commons.process.settings import Settings
 from commons.process.telemetry import Scrape
 from protocol import codes
@@ -55,8 +56,7 @@ def main() -> int:
     levels = ("DEBUG", "INFO", "WARNING", "ERROR")
     parser.add_argument("--log-level", default="INFO", type=str.upper, choices=levels, help="default: INFO")
     arguments = parser.parse_args()
-    logging.basicConfig(level=arguments.log_level, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s%(trace)s")
-    logging.getLogger().handlers[0].addFilter(telemetry.TraceInLog())
+    logs.set_up(arguments.log_level)
     try:
         _one_folder()
         settings = Settings()
@@ -66,9 +66,9 @@ def main() -> int:
         first = error.errors()[0]
         name, value = f"HEADGATE_{str(first['loc'][-1]).upper()}", first["input"]
         shown = name if name == "HEADGATE_DATABASE" else f"{name}={value}"  # a database URL may hold a password
-        print(f"headgate: {shown}: {first['msg']}; see docs/settings.md for what it takes", file=sys.stderr)
+        print(masked(f"headgate: {shown}: {first['msg']}; see docs/settings.md for what it takes"), file=sys.stderr)
     except (HeadgateError, OSError, ValueError) as error:
-        print(f"headgate: {error}", file=sys.stderr)
+        print(masked(f"headgate: {error}"), file=sys.stderr)
     return 1
 
 

@@ -22,6 +22,7 @@ from commons.database.marks import in_transaction
 from commons.process import faults, telemetry
 from commons.process.errors import KINDS, Broken, HeadgateError, Unavailable
 from commons.process.ids import random_hex
+from commons.process.masking import masked
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ async def _abort(context: Any, error: HeadgateError) -> None:
     metadata = [(_CODE, str(error.code))]
     if error.field:
         metadata.append((_FIELD, error.field))
-    await context.abort(grpc.StatusCode[error.grpc_status], error.message, tuple(metadata))
+    await context.abort(grpc.StatusCode[error.grpc_status], masked(error.message), tuple(metadata))
 
 
 class _UnaryCalls(aio.UnaryUnaryClientInterceptor):

@@ -23,6 +23,14 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from commons.database import marks
 from commons.process import faults, telemetry
 
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "busy_timeout=30000",
+    "foreign_keys=ON",
+    "secure_delete=ON",  # a live row holds the secrets of its job
+)
+
 Transaction = AsyncConnection
 """What store functions take, and use-case modules pass on."""
 
@@ -102,7 +110,7 @@ def _sqlite(url: URL, *, size: int, immediate: bool) -> AsyncEngine:
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+        for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

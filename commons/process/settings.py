@@ -42,7 +42,9 @@ class Settings(BaseSettings):
         "", description="Settings (or beginnings of them) that SET may change though they reach beyond a job."
     )
     flink_select_rows: int = Field(
-        10_000_000, ge=1, description="Rows that one SELECT gives at most; a job may SET 'headgate.select.rows' to less."
+        10_000_000,
+        ge=1,
+        description="Rows that one SELECT gives at most; a job may SET 'headgate.select.rows' to less.",
     )
     flink_select_seconds: float = Field(
         0.0,

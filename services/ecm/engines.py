@@ -17,6 +17,7 @@ from google.protobuf.json_format import Parse, ParseError
 from commons.process import telemetry
 from commons.process.clock import SystemClock
 from commons.process.errors import Conflict, HeadgateError, NotFound
+from commons.process.masking import masked
 from commons.storage import Storage
 from protocol import codes
 from protocol.ecm.v1 import ecm_pb2 as pb
@@ -368,4 +369,4 @@ def _last_lines(path: Path) -> str:
         lines = path.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
     except OSError:
         return ""
-    return " / ".join(line.strip() for line in lines[-LAST_LINES:])
+    return masked(" / ".join(line.strip() for line in lines[-LAST_LINES:]))

@@ -22,8 +22,9 @@ from typing import cast
 from google.protobuf.json_format import MessageToJson
 
 from commons.calls import rpc
-from commons.process import telemetry
+from commons.process import logs, telemetry
 from commons.process.errors import HeadgateError
+from commons.process.masking import masked
 from protocol.ecm import client as ecm_client
 from protocol.ecm.v1 import ecm_pb2
 from protocol.engineconn import client
@@ -43,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.engineconn", description=__doc__)
     parser.add_argument("--spec", type=Path, required=True, help="JSON file the ECM wrote: what to open, and where")
     folder: Path = parser.parse_args().spec.parent
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s - %(message)s")
+    logs.set_up("INFO")
     return asyncio.run(_run(folder))
 
 
@@ -143,7 +144,7 @@ class Connection:
             await asyncio.sleep(USAGE_SECONDS)
 
     def _say(self, stage: pb.ConnectionState.Stage.ValueType, detail: str) -> None:
-        self._state.stage, self._state.detail = stage, detail
+        self._state.stage, self._state.detail = stage, masked(detail)
         temporary = self._folder / ".connection"
         temporary.write_text(MessageToJson(self._state))
         temporary.rename(self._folder / "connection.json")

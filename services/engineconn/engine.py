@@ -16,6 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from commons.process import telemetry
+from commons.process.masking import NONE, Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Task:
     code: str
     run_type: str
     configuration: Mapping[str, str] = field(default_factory=dict)
+    secrets: Secrets = NONE
+    """What the job's log, events and errors must not tell; an engine that cuts a text masks it first."""
 
 
 class Outcome(StrEnum):

@@ -1,4 +1,7 @@
-"""A task's numbered events and its log, as files of its folder. Written here, read by the ECM."""
+"""A task's numbered events and its log, as files of its folder. Written here, read by the ECM.
+
+Here the task's secrets are masked: what others record, publish and show of a task comes from these files.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Self
 from google.protobuf.json_format import MessageToJson
 
 from commons.process.clock import SystemClock, log_time
+from commons.process.masking import NONE, Secrets
 from protocol import layout
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 
@@ -24,7 +28,8 @@ _UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 class Journal:
     """Appends to `events` and `log`; each event is on disk before the call returns. Numbers run from 1."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, secrets: Secrets = NONE) -> None:
+        self._secrets = secrets
         folder.mkdir(parents=True, exist_ok=True)
         self._events = (folder / layout.EVENTS).open("a", encoding="utf-8", buffering=1)
         self._log = (folder / layout.LOG).open("a", encoding="utf-8", errors="replace")
@@ -39,6 +44,7 @@ class Journal:
         if event.WhichOneof("what") != "log_up_to":
             self.tell_lines()
         self._number += 1
+        self._mask(event)
         event.number, event.at_ms = self._number, self._clock.now_ms()
         self._events.write(MessageToJson(event, indent=None, preserving_proto_field_name=True) + "\n")
 
@@ -64,9 +70,19 @@ class Journal:
         self.event(pb.TaskEvent(log_up_to=pb.LogUpTo(lines=self._lines)))
 
     def _append(self, line: str) -> None:
-        safe = _UNSAFE.sub(" ", line)
+        safe = _UNSAFE.sub(" ", self._secrets.mask(line))  # before it is cut: a part of a secret is not known as one
         self._log.write((safe if len(safe) <= LONGEST_LINE else safe[:LONGEST_LINE] + " … (cut)") + "\n")
         self._lines += 1
+
+    def _mask(self, event: pb.TaskEvent) -> None:
+        match event.WhichOneof("what"):
+            case "statement_started":
+                event.statement_started.text = self._secrets.mask(event.statement_started.text)
+            case "progress":
+                for vertex in event.progress.vertices:  # Flink names them after the plan
+                    vertex.name = self._secrets.mask(vertex.name)
+            case "ended":
+                event.ended.message = self._secrets.mask(event.ended.message)
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import grpc
 
+from commons.process import logs
 from commons.process.errors import Conflict
+from commons.process.masking import Secrets
 from protocol import codes
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 from protocol.engineconn.v1 import engineconn_pb2_grpc
@@ -45,7 +47,10 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
             return pb.RunTaskReply()
         if self.running is not None and not self.running.done():
             raise Conflict(codes.ENGINE_BUSY, "the engine runs another task; ask the manager for one that is free")
-        task = seam.Task(*key, request.code, request.run_type, dict(request.configuration))
+        configuration = dict(request.configuration)
+        secrets = Secrets.of(request.code, configuration, Secrets(tuple(request.secrets)))
+        task = seam.Task(*key, request.code, request.run_type, configuration, secrets)
+        logs.keep_secret(secrets)
         self._runner = Runner(self._engine, task, self._tasks / f"{key[0]}-{key[1]}", list(request.story))
         self._known.add(key)
         self.running = asyncio.create_task(self._runner.run())

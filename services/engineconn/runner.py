@@ -6,6 +6,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from commons.process.masking import MASK, holds_mask
 from protocol import codes, layout, names
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 from services.engineconn import engine as seam
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
 LET_GO_SECONDS = 2.0
+_MASKED_CODE = f"The code has {MASK} where a secret should be, as history shows it: write the secret there again"
 
 
 class Runner:
@@ -32,9 +34,11 @@ class Runner:
 
     async def run(self) -> None:
         """Returns when `Ended` is written. An engine that dies or misbehaves ends the task as Failed."""
-        with Journal(self._folder) as journal:
+        with Journal(self._folder, self.task.secrets) as journal:
             results = ResultWriter(self._folder / layout.RESULTS)
             journal.story(self._story)
+            if holds_mask(self.task.code):
+                journal.line("WARN", _MASKED_CODE)
             journal.tell_lines()
             ended = await self._until_ended(journal, results)
             results.close()

@@ -18,7 +18,7 @@ from protocol.entrance import client
 from protocol.entrance.v1 import entrance_pb2_grpc
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.manager.client import Stub as Manager
-from services.entrance import credentials
+from services.entrance import credentials, long_code
 from services.entrance.api import app as rest
 from services.entrance.dispatch import Parts
 from services.entrance.engines import Engines
@@ -75,6 +75,7 @@ class Entrance:
         self._remove_old = partial(remove_old, db, clock)
         self._sweep_seconds = settings.sweep_seconds
         self._loops: list[asyncio.Task[None]] = []
+        self._sweep = partial(long_code.sweep, storage, jobhistory, clock)
         self._ready = False
 
     async def start(self) -> None:
@@ -82,8 +83,12 @@ class Entrance:
         await self._users.first_administrator(partial(credentials.write_fresh, path, self.url))
         credentials.write_url(path, self.url)
         every = self._sweep_seconds
-        sweeping = repeat("removing what lets nobody in", self._remove_old, every, first_seconds=every)
-        self._loops = [asyncio.create_task(loop) for loop in (self._grants.read_for_ever(), sweeping)]
+        loops = (
+            self._grants.read_for_ever(),
+            repeat("removing what lets nobody in", self._remove_old, every, first_seconds=every),
+            repeat("removing the code of ended jobs", self._sweep, every),
+        )
+        self._loops = [asyncio.create_task(loop) for loop in loops]
         await self._instance.start()
         await self._server.start()
         await self._serving.start(self._app)

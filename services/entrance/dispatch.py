@@ -29,6 +29,7 @@ from services.entrance.following import follow
 from services.entrance.grants import Grants
 from services.entrance.intake import JobRequest
 from services.entrance.logs import rendered
+from services.entrance.long_code import code_of, drop
 from services.entrance.obtaining import Grant, move, obtain
 
 log = logging.getLogger(__name__)
@@ -72,11 +73,13 @@ async def _until_ended(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) 
             spoiled = after.spoiled or JobRequest.from_json(job.request).execute_once
             await _give_back(ref, parts, spoiled=spoiled)
             if not after.retried:
+                await drop(JobRequest.from_json(job.request).code_path, parts.storage)
                 return
             await asyncio.sleep(RETRY_SECONDS)
         found = await _find(job, parts)
         if found is None:  # its end was recorded, and only the answer was lost
             await _give_back(ref, parts, spoiled=True)
+            await drop(JobRequest.from_json(job.request).code_path, parts.storage)
             return
         job = found
 
@@ -143,9 +146,7 @@ async def _acknowledge(job: pb.LiveJob, ecm: Ecm) -> None:
 async def _hand_over(job: pb.LiveJob, grant: Grant, story: pb.Story, ecm: Ecm, parts: Parts) -> None:
     """Give the task to the engine; repeating it returns the running one."""
     request = JobRequest.from_json(job.request)
-    code = request.code
-    if request.code_path:
-        code = (await asyncio.to_thread(parts.storage.read, request.code_path)).decode()
+    code = await code_of(request, parts.storage)
     location = parts.storage.relative(job.result_location)
     assert location is not None
     await ecm.RunTask(
@@ -160,6 +161,7 @@ async def _hand_over(job: pb.LiveJob, grant: Grant, story: pb.Story, ecm: Ecm, p
                 run_type=request.run_type,
                 configuration=request.configuration,
                 story=rendered(story),
+                secrets=request.secrets,
             ),
         )
     )

@@ -38,6 +38,8 @@ class JobRequest:
     code_path: str = ""
     traceparent: str = ""
     """Where the job's trace goes on, after a restart too."""
+    secrets: Sequence[str] = ()
+    """What the code does not tell to be secrets, such as the values of variables."""
 
     def labels(self, job_id: int) -> Labels:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from commons.process.clock import Clock
 from commons.process.errors import AlreadyExists, Exhausted, HeadgateError, Invalid, NotFound, Refused, Unavailable
 from commons.process.ids import time_ordered
+from commons.process.masking import Secrets, masked
 from commons.storage import Storage
 from protocol import codes, layout
 from protocol.jobhistory.client import Stub as JobHistory
@@ -21,6 +22,7 @@ from services.entrance.idempotency import SubmitKeys
 from services.entrance.instance import Instance
 from services.entrance.intake import Intake, JobRequest
 from services.entrance.logs import Logs
+from services.entrance.long_code import drop, path_of
 from services.entrance.users import Asker
 from services.entrance.wire import exec_id
 from services.entrance.wire.exec_id import JobId, ShortId
@@ -71,7 +73,7 @@ class Jobs:
         place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
         record = await asyncio.to_thread(self._record, submit, request, asker, place)
         try:
-            job = await self._jobhistory.SaveJobHistory(record)
+            job = await self._save(record)
         except AlreadyExists:
             if not key:  # another process made the same id: a new one
                 return await self.submit(submit, asker)
@@ -82,29 +84,42 @@ class Jobs:
             except NotFound:
                 raise error from None
         except (Exhausted, Invalid):
-            await asyncio.to_thread(self._storage.remove, str(place))
+            await self._forget(place)
             if key:
                 await self._keys.release(asker.user, key)
             raise
         self._instance.take(job.job_id)
         return job
 
+    async def _save(self, record: pb.SaveJobHistoryRequest) -> pb.Job:
+        """The job, which may have been saved before and even have ended: its code then is not to lie about."""
+        job = await self._jobhistory.SaveJobHistory(record)
+        if not job.HasField("live"):
+            await drop(path_of(job.short_id), self._storage)
+        return job
+
     async def _keep_refused(self, submit: Submit, asker: Asker, fault: HeadgateError) -> dict[str, object]:
         """The ids of a failed job that tells why; none when it cannot be kept."""
         kind, _, version = submit.engine.partition("-")
         kind = kind if kind in self._intake.offered else "unknown"
-        request = JobRequest(submit.code, submit.run_type, kind, version, {})
         short = exec_id.short_id(submit.creator, asker.user, kind, time_ordered())
         place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
+        request = JobRequest("", submit.run_type, kind, version, submit.configuration)
         record = await asyncio.to_thread(self._record, submit, request, asker, place)
-        record.refusal.CopyFrom(pb.Refusal(error_code=fault.code, error_desc=fault.message))
+        why = Secrets.of(submit.code, submit.params).mask(fault.message)
+        record.refusal.CopyFrom(pb.Refusal(error_code=fault.code, error_desc=why))
         try:
-            job = await self._jobhistory.SaveJobHistory(record)
+            job = await self._save(record)
         except HeadgateError as error:
             log.warning("a submit that intake refused is not kept: %s", error)
-            await asyncio.to_thread(self._storage.remove, str(place))
+            await self._forget(place)
             return {}
         return {"taskID": job.job_id, "execID": exec_id_of(job)}
+
+    async def _forget(self, place: layout.JobPath) -> None:
+        """Remove what was written of a submit that is not saved."""
+        await asyncio.to_thread(self._storage.remove, str(place))
+        await drop(path_of(place.short_id), self._storage)
 
     async def wait(self, job: pb.Job, asker: Asker, seconds: float) -> pb.Job:
         """The job once its status is another one, or as it is after `seconds`."""
@@ -138,7 +153,7 @@ class Jobs:
 
     async def observe(self, job: pb.Job, observe_info: str) -> None:
         """Keep with the job whom to notify of it; an empty text removes that."""
-        request = pb.SetObserveInfoRequest(job_id=job.job_id, observe_info=observe_info)
+        request = pb.SetObserveInfoRequest(job_id=job.job_id, observe_info=masked(observe_info))
         await self._jobhistory.SetObserveInfo(request)
 
     async def kill(self, job: pb.Job, asker: Asker) -> None:
@@ -152,13 +167,20 @@ class Jobs:
     def _record(
         self, submit: Submit, request: JobRequest, asker: Asker, place: layout.JobPath
     ) -> pb.SaveJobHistoryRequest:
-        """What is saved. Long code lies in files: as it was written, and as it runs."""
-        code = submit.code
-        if len(code.encode()) > LONGEST_CODE or len(request.code.encode()) > LONGEST_CODE:
+        """What is saved: without secrets for the history, with them to run. Long code lies in a file for each.
+
+        This is the one place where what the history keeps of a submit is masked.
+        """
+        told = Secrets.of(request.code, request.configuration)
+        secrets = Secrets.of(told, submit.code, submit.params, submit.source)
+        request = replace(request, secrets=[value for value in secrets.values if value not in set(told.values)])
+        code = secrets.mask(submit.code)
+        if max(len(text.encode()) for text in (code, submit.code, request.code)) > LONGEST_CODE:
             self._storage.write(f"{place}/{layout.CODE}", code.encode())
-            self._storage.write(f"{place}/{layout.CODE_TO_RUN}", request.code.encode())
             code = self._storage.address(f"{place}/{layout.CODE}")
-            request = replace(request, code="", code_path=f"{place}/{layout.CODE_TO_RUN}")
+            path = path_of(place.short_id)
+            self._storage.write(path, request.code.encode())
+            request = replace(request, code="", code_path=path)
         tenant = Tenant(asker.user, submit.creator)
         labels = {
             "userCreator": str(tenant),
@@ -175,9 +197,9 @@ class Jobs:
             engine_type=request.kind,
             run_type=request.run_type,
             execution_code=code,
-            source=json.dumps(submit.source),
+            source=json.dumps(secrets.mask_all(submit.source)),
             labels=json.dumps(labels),
-            params=json.dumps(submit.params),
+            params=json.dumps(secrets.mask_all(submit.params)),
             result_location=self._storage.address(f"{place}/{layout.RESULTS}"),
             log_path=self._storage.address(f"{place}/{layout.LOG}"),
             request=request.to_json(),

@@ -9,6 +9,7 @@ from decimal import Decimal
 from operator import add, mul, sub, truediv
 
 from commons.process.errors import Invalid
+from commons.process.masking import MASK, is_secret_name
 from protocol import codes
 from services.entrance import dates
 from services.entrance.dates import DateValue
@@ -84,9 +85,10 @@ def _fill(text: str, known: Mapping[str, str | DateValue]) -> str:
             return _reckon(known[name], operator, operand)
         except (ArithmeticError, ValueError) as error:
             where = text.count("\n", 0, use.start()) + 1
+            shown = MASK if is_secret_name(name) else str(known[name])[:30]
             raise Invalid(
                 codes.VARIABLE_ARITHMETIC,
-                f"line {where}: {use[0]} cannot be reckoned: {name} is {str(known[name])[:30]!r}: {error}",
+                f"line {where}: {use[0]} cannot be reckoned: {name} is {shown!r}: {error}",
                 field=f"params.variable.{name}",
             ) from None
 

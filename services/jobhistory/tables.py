@@ -9,6 +9,7 @@ from commons.database.connections import METADATA, BigId, MilliTime
 
 _Now = func.current_timestamp(type_=DateTime)
 _Long = BigId.with_variant(mysql.BIGINT(20), "mysql", "mariadb")
+_LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 _Int4 = Integer().with_variant(mysql.INTEGER(4), "mysql", "mariadb")
 
 GROUP = Table(
@@ -72,7 +73,7 @@ LIVE = Table(
     Column("attempt", Integer, nullable=False),
     Column("wanted", String(10), nullable=False, comment="run, cancel or timeout"),
     Column("wanted_by", String(50), nullable=False),
-    Column("request", Text, nullable=False, comment="all that running the job needs (JSON)"),
+    Column("request", _LongText, nullable=False, comment="all that running the job needs, its secrets too (JSON)"),
     Column("events_seen", Integer, nullable=False),
     Column("engine_id", String(32), nullable=False),
     Column("node", String(250), nullable=False),

@@ -81,7 +81,7 @@ CREATE TABLE headgate_job_live (
   attempt INTEGER NOT NULL,
   wanted VARCHAR(10) NOT NULL COMMENT 'run, cancel or timeout',
   wanted_by VARCHAR(50) NOT NULL,
-  request TEXT NOT NULL COMMENT 'all that running the job needs (JSON)',
+  request MEDIUMTEXT NOT NULL COMMENT 'all that running the job needs, its secrets too (JSON)',
   events_seen INTEGER NOT NULL,
   engine_id VARCHAR(32) NOT NULL,
   node VARCHAR(250) NOT NULL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -38,15 +39,15 @@ COMMANDS: dict[str, tuple[tuple[str, ...], list[str], Callable[[Any], bool]]] = 
     "kill": (("kill", "{job}"), ["killed"], lambda said: int(said["killed"]) > 0),
     "results": (("results", "{job}"), ["line"], lambda said: said["results"][0]["rows"] == ROWS),
     "jobs": (("jobs",), ["taskID", "status"], lambda said: len(said) <= 20 and said[0]["engineType"] == "shell"),
-    "login": (("login", "--password", "{password}"), ["saved"], lambda said: Path(said["saved"]).is_file()),
+    "login": (("login", "--password", "-"), ["saved"], lambda said: Path(said["saved"]).is_file()),
     "users add": (
-        ("users", "add", "user_{form}", "--password", "long enough"),
+        ("users", "add", "user_{form}", "--password", "-"),
         ["created"],
         lambda said: said == {"created": "user_json"},
     ),
     "users list": (("users", "list"), ["userName", "isAdmin", "tokens"], lambda said: said[0]["userName"] == "admin"),
     "users passwd": (
-        ("users", "passwd", "user_{form}", "--password", "even longer"),
+        ("users", "passwd", "user_{form}", "--password", "-"),
         ["changed"],
         lambda said: said == {"changed": "user_json"},
     ),
@@ -65,8 +66,8 @@ def test_every_command_prints_every_form(
     headgate: Headgate, service: Service, ended: Job, command: str, form: str
 ) -> None:
     arguments, columns, right = COMMANDS[command]
-    filled = [text.format(job=ended.id, password=service.password, form=form) for text in arguments]
-    out, _ = headgate(*filled, "-o", form)
+    filled = [text.format(job=ended.id, form=form) for text in arguments]
+    out, _ = headgate(*filled, "-o", form, stdin=f"{service.password}\n".encode())
     if form == "json":
         assert right(json.loads(out))
     elif form == "csv":
@@ -169,7 +170,9 @@ def test_the_exit_code_tells_how_it_ended(headgate: Headgate, tmp_path: Path) ->
         (("status", "1", "-o", "xml"), "xml"),
         (("nothing",), "No such command"),
         (("users", "add", "somebody"), "Password was not given"),
-        (("users", "passwd", "--password", "even longer"), "Old password was not given"),
+        (("users", "passwd", "--password", "a secret"), "no file"),
+        (("users", "passwd", "--password", str(tmp_path / "latin")), "no file"),
+        (("users", "passwd", "--password", os.devnull), "Old password was not given"),
     ):
         out, err = headgate(*arguments, code=2)
         assert said in err and not out
@@ -244,7 +247,7 @@ def test_a_login_is_kept_and_used_until_it_ends(nobody: Headgate, service: Servi
     assert "no service is known: give --url, set HEADGATE_URL, or start one with 'make up'" in err
     _, err = nobody("status", str(ended.id), "--url", service.url, code=5)
     assert f"not logged in at {service.url}: run 'headgate login'" in err
-    _, err = nobody("login", "--url", service.url, "--user", "admin", "--password", "wrong", code=5)
+    _, err = nobody("login", "--url", service.url, "--user", "admin", "--password", "-", code=5, stdin=b"wrong\n")
     assert "wrong user name or password" in err
 
     out, _ = nobody("login", stdin=f"{service.url}/\nadmin\n{service.password}\n".encode())

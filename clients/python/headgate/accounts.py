@@ -53,7 +53,7 @@ def list_users(output: Output = Format.TABLE, url: Url = None, user: User = None
 def passwd(
     name: Annotated[str | None, typer.Argument(help="Whose; yours when not given.")] = None,
     password: Password = None,
-    old: Annotated[str | None, typer.Option(help="Your present password; asked for when not given.")] = None,
+    old: Password = None,
     output: Output = Format.TABLE,
     url: Url = None,
     user: User = None,

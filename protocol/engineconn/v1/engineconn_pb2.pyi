@@ -49,6 +49,7 @@ class Task(_message.Message):
     RUN_TYPE_FIELD_NUMBER: _builtins.int
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     STORY_FIELD_NUMBER: _builtins.int
+    SECRETS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     attempt: _builtins.int
     code: _builtins.str
@@ -59,6 +60,10 @@ class Task(_message.Message):
     def story(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The job's story before the task: the log's first lines, already rendered."""
 
+    @_builtins.property
+    def secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values that the log and the events must not tell, beside those that the code itself tells to be secrets."""
+
     def __init__(
         self,
         *,
@@ -68,10 +73,11 @@ class Task(_message.Message):
         run_type: _builtins.str = ...,
         configuration: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         story: _abc.Iterable[_builtins.str] | None = ...,
+        secrets: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "code", b"code", "configuration", b"configuration", "job_id", b"job_id", "run_type", b"run_type", "story", b"story"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "code", b"code", "configuration", b"configuration", "job_id", b"job_id", "run_type", b"run_type", "secrets", b"secrets", "story", b"story"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

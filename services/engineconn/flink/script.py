@@ -33,6 +33,7 @@ from services.engineconn.flink.sql import Statement, split
 
 SHOWN = 100
 LIST_ROWS = 1000
+LONGEST_REASON = 900
 
 
 @dataclass(slots=True)
@@ -100,7 +101,8 @@ class Script:
             job_id = _job_id(self.task, current.number)
             session.name_job(job_id, f"job {self.task.job_id}, statement {current.number}")
         self.say(StatementStarted(self.statement, self.statements, current.text, job_id))
-        self._log(f"Statement {current.number} of {self.statements}: {' '.join(current.text.split())[:SHOWN]}")
+        shown = " ".join(self.task.secrets.mask(current.text).split())[:SHOWN]
+        self._log(f"Statement {current.number} of {self.statements}: {shown}")
         self.job_id, began, outcome, counts = job_id, time.monotonic(), Outcome.FAILED, {}
         try:
             counts = self._perform(session, current, text, parsed)
@@ -167,18 +169,24 @@ class Script:
         while rows := list(islice(listing.rows, LIST_ROWS)):
             count += len(rows)
             columns = [
-                pa.array([_list_value(row[index], field.type) for row in rows], field.type)
+                pa.array([self._list_value(row[index], field.type) for row in rows], field.type)
                 for index, field in enumerate(schema)
             ]
             self.say(Rows(pa.RecordBatch.from_arrays(columns, schema=schema)))
         return count
+
+    def _list_value(self, value: object, kind: pa.DataType) -> object:
+        """What SHOW, DESCRIBE and EXPLAIN give tells the code again, so its secrets are masked; rows of tables stay."""
+        if value is None or isinstance(value, bool) or kind == pa.int64():
+            return value
+        return self.task.secrets.mask(str(value))
 
     def _failed(self, at: Statement, error: SqlError, code: int) -> TaskEnded:
         for line in error.stack.splitlines():
             self.say(LogLine("ERROR", line))
         message, line_number, column = at.placed(error.message)
         where = f"statement {at.number} (line {line_number}, column {column})"
-        return TaskEnded(Outcome.FAILED, code, f"{where}: {message}")
+        return TaskEnded(Outcome.FAILED, code, f"{where}: {self.task.secrets.mask(message)[:LONGEST_REASON]}")
 
     def _log(self, text: str) -> None:
         self.say(LogLine("INFO", text))
@@ -198,9 +206,3 @@ def _list_type(kind: str) -> pa.DataType:
     if kind.startswith("BOOLEAN"):
         return pa.bool_()
     return pa.int64() if kind.startswith(("INT", "BIGINT")) else pa.string()
-
-
-def _list_value(value: object, kind: pa.DataType) -> object:
-    if value is None or isinstance(value, bool) or kind == pa.int64():
-        return value
-    return str(value)

@@ -289,7 +289,7 @@ def from_java(error: Py4JJavaError) -> SqlError:
     except Py4JError:
         stack = ""
     best = next((text for text in messages if "line " in text and "column" in text), messages[-1])
-    return SqlError(" ".join(best.partition("Was expecting")[0].split())[:900], _without_grammar(stack))
+    return SqlError(" ".join(best.partition("Was expecting")[0].split()), _without_grammar(stack))
 
 
 def _without_grammar(stack: str) -> str:

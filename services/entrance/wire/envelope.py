@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from commons.process.errors import HeadgateError
+from commons.process.masking import masked
 from protocol import names
 
 Json = Mapping[str, object]
@@ -29,7 +30,8 @@ def status_of_http(http: int) -> int:
 
 
 def error(method: str | None, fault: HeadgateError, trace_id: str, address: tuple[str, int]) -> dict[str, object]:
-    """An error as Linkis writes one, with our trace id and the field at fault."""
+    """An error as Linkis writes one, with our trace id and the field at fault. Secrets in its text are masked."""
+    said = masked(fault.message)
     data: dict[str, object] = {
         "errorMsg": {
             "serviceKind": names.APPLICATION,
@@ -37,14 +39,14 @@ def error(method: str | None, fault: HeadgateError, trace_id: str, address: tupl
             "port": address[1],
             "errCode": fault.code,
             "ip": address[0],
-            "desc": fault.message,
+            "desc": said,
         },
         "trace_id": trace_id,
         **fault.more,
     }
     if fault.field is not None:
         data["field"] = fault.field
-    message = f"error code(错误码): {fault.code}, error message(错误信息): {fault.message.rstrip('.')}."
+    message = f"error code(错误码): {fault.code}, error message(错误信息): {said.rstrip('.')}."
     return failed(method, message, data, status_of_http(fault.http_status))
 
 
