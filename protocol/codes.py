@@ -1,7 +1,7 @@
 """Every public error code: never changed, never reused. Up to 99999 they are Linkis' own, from 100000 on ours.
 
-Below each stands where it is met, and what it means: an HTTP status; `job`, when it is how a job ended (`errCode` of the
-history); `start`, when the service does not start; `inside`, between services only.
+Below each stands where it is met, and what it means: an HTTP status; `job`, when it is how a job ended (`errCode` of
+the history); `start`, when the service does not start; `inside`, between services only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All services in one process: the embedded default.
+"""All services in one process: the embedded default; or a node-side tool, when the command line names one.
 
 Every hop between services is gRPC, over unix sockets in the run folder; what differs from separate processes is
 settings only.
@@ -6,18 +6,13 @@ settings only.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import fcntl
 import gc
-import importlib.util
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
-from typing import IO
 
 import uvloop
 from pydantic import ValidationError
@@ -25,21 +20,21 @@ from pydantic import ValidationError
 from commons.database.connections import Database
 from commons.process import logs, telemetry
 from commons.process.clock import SystemClock
-from commons.process.errors import HeadgateError, Unavailable
+from commons.process.errors import HeadgateError
 from commons.process.ids import random_hex
 from commons.process.masking import masked
-from commons.process.settings import Settings
+from commons.process.settings import Settings, explained
 from commons.process.telemetry import Scrape
-from protocol import codes
 from protocol.ecm import client as ecm_client
 from protocol.jobhistory import client as jobhistory_client
 from protocol.manager import client as manager_client
-from services import schema
+from services import home, schema
 from services.ecm import workdir
 from services.ecm.app import Ecm
 from services.entrance.app import Entrance
 from services.jobhistory.app import JobHistory
 from services.manager.app import Manager
+from services.tools import command
 
 log = logging.getLogger("headgate")
 
@@ -48,25 +43,17 @@ LAST_SECONDS = 5.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -P -m services",
-        description="Run Headgate in one process. Settings are environment variables HEADGATE_*, see docs/settings.md.",
-    )
-    parser.add_argument("--stop-engines", action="store_true", help="at the end, stop engines with running tasks too")
-    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
-    parser.add_argument("--log-level", default="INFO", type=str.upper, choices=levels, help="default: INFO")
-    arguments = parser.parse_args()
+    arguments = command.parse()
+    if arguments.tool is not None:
+        return int(arguments.run(arguments))
     logs.set_up(arguments.log_level)
     try:
-        _one_folder()
+        home.one_folder()
         settings = Settings()
         with telemetry.traces_exported():
             return uvloop.run(run(settings, stop_engines=arguments.stop_engines or settings.stop_engines))
     except ValidationError as error:
-        first = error.errors()[0]
-        name, value = f"HEADGATE_{str(first['loc'][-1]).upper()}", first["input"]
-        shown = name if name == "HEADGATE_DATABASE" else f"{name}={value}"  # a database URL may hold a password
-        print(masked(f"headgate: {shown}: {first['msg']}; see docs/settings.md for what it takes"), file=sys.stderr)
+        print(masked(f"headgate: {explained(error)}"), file=sys.stderr)
     except (HeadgateError, OSError, ValueError) as error:
         print(masked(f"headgate: {error}"), file=sys.stderr)
     return 1
@@ -77,7 +64,7 @@ async def run(settings: Settings, *, stop_engines: bool) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    with _take(settings.home_folder):
+    with home.take(settings.home_folder):
         sockets = workdir.run_folder(settings.home_folder)
         for stale in sockets.glob("service-*.sock"):
             stale.unlink()
@@ -129,39 +116,6 @@ def _compose(settings: Settings, db: Database, sockets: Path) -> tuple[JobHistor
     scrape = Scrape({"jobhistory": jobhistory.readings, "manager": manager.readings, "ecm": ecm.readings})
     entrance = Entrance(settings, db, clock, at["entrance"], to_jobhistory, to_manager, scrape)
     return jobhistory, manager, ecm, entrance
-
-
-def _take(home: Path) -> IO[str]:
-    """The home folder, readable by its owner only, and its lock: one process per home, since SQLite has one writer."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o700)
-        file = (home / ".lock").open("a+")
-    except OSError as error:
-        what = f"cannot use HEADGATE_HOME={home}: {error.strerror}; choose a folder of your own"
-        raise Unavailable(codes.SETTINGS_INVALID, what) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        what = f"process {file.read().strip() or '?'} already runs with HEADGATE_HOME={home}; stop it or choose another"
-        raise Unavailable(codes.SETTINGS_INVALID, what) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
-
-
-def _one_folder() -> None:
-    """`services`, `protocol` and `commons` are names that others own too: ours lie in one folder."""
-    folders = set()
-    for name in ("services", "protocol", "commons"):
-        found = importlib.util.find_spec(name)
-        assert found is not None and found.origin is not None
-        folders.add(Path(found.origin).parent.parent)
-    if len(folders) > 1:
-        what = f"packages services, protocol and commons come from several folders: {', '.join(map(str, folders))}"
-        raise Unavailable(codes.SETTINGS_INVALID, f"{what}; run in an environment of its own")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -108,3 +108,11 @@ class Settings(BaseSettings):
     @property
     def offered_kinds(self) -> tuple[str, ...]:
         return tuple(kind.strip() for kind in self.engines.split(",") if kind.strip())
+
+
+def explained(error: ValidationError) -> str:
+    """What is wrong with a setting, and where its values are told; without what may hold a password."""
+    first = error.errors()[0]
+    name, value = f"HEADGATE_{str(first['loc'][-1]).upper()}", first["input"]
+    shown = name if name in ("HEADGATE_DATABASE", "HEADGATE_STORAGE") else f"{name}={value}"
+    return f"{shown}: {first['msg']}; see docs/settings.md for what it takes"

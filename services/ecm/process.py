@@ -120,3 +120,17 @@ def _started(pid: int) -> int | None:
 def _reap(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
+
+
+def listener(port: int) -> tuple[int, str] | None:
+    """Process id and name of who listens on a TCP port, where this user may know it."""
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+                and connection.pid
+            ):
+                return connection.pid, psutil.Process(connection.pid).name()
+    return None

@@ -23,15 +23,21 @@ def environment(engine_id: str, traceparent: str = "") -> dict[str, str]:
     return {**kept, **place, MARK: engine_id, "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
 
 
-def run_folder(home: Path) -> Path:
-    """A folder for sockets, mode 0700. A socket's path ends at 107 bytes, so a deep home gets one elsewhere."""
+def run_place(home: Path) -> Path:
+    """Where the sockets of a home lie. A socket's path ends at 107 bytes, so a deep home gets a folder elsewhere."""
     folder = home / "run"
-    if len(str(folder)) > _LONGEST_FOLDER:
-        digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
-        elsewhere = tempfile.gettempdir()
-        if len(elsewhere) > _LONGEST_FOLDER - 30:
-            elsewhere = "/tmp"
-        folder = Path(elsewhere) / f"headgate-{os.getuid()}-{digest}"
+    if len(os.fsencode(folder)) <= _LONGEST_FOLDER:
+        return folder
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    elsewhere = tempfile.gettempdir()
+    if len(os.fsencode(elsewhere)) > _LONGEST_FOLDER - 30:
+        elsewhere = "/tmp"
+    return Path(elsewhere) / f"headgate-{os.getuid()}-{digest}"
+
+
+def run_folder(home: Path) -> Path:
+    """A folder for sockets, mode 0700."""
+    folder = run_place(home)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to somebody else; remove it or choose another HEADGATE_HOME")

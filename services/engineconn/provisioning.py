@@ -20,6 +20,7 @@ from pathlib import Path
 
 from commons.process.errors import HeadgateError, Unavailable
 from protocol import codes
+from services.engineconn import sums
 
 SAY_SECONDS = 1.0
 _OTHER_HASH = "DO NOT MATCH THE HASHES"  # pip's words
@@ -39,16 +40,23 @@ class Download:
 
 
 async def provide(
-    target: Path, download: Download, unpack: Callable[[Path, Path], None], say: Callable[[str], None]
+    target: Path,
+    download: Download,
+    unpack: Callable[[Path, Path], None],
+    say: Callable[[str], None],
+    good: Callable[[Path], bool] = Path.is_dir,
 ) -> Path:
-    """`target`, filled by `unpack(file, folder)`. Raises Unavailable with pip's last words and the fix."""
-    if target.is_dir():
+    """`target`, filled by `unpack(file, folder)`. Raises Unavailable with pip's last words and the fix.
+
+    What is there and not `good` is replaced at once by what is fetched anew; who has its files open keeps them.
+    """
+    if await asyncio.to_thread(good, target):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with (target.parent / f"{target.name}.lock").open("a") as lock:
             await _locked(lock.fileno(), download, say)
-            if not target.is_dir():
+            if not await asyncio.to_thread(good, target):
                 await _fill(target, download, unpack, say)
     except OSError as error:
         what = f"{download.title} cannot be kept in {target}: {error}; make room there, or set HEADGATE_ENGINES_HOME"
@@ -69,6 +77,9 @@ async def _fill(
         say(f"Unpacking {download.title}")
         (part / "unpacked").mkdir()
         await asyncio.to_thread(unpack, file, part / "unpacked")
+        await asyncio.to_thread(sums.write, part / "unpacked")
+        if os.path.lexists(target):
+            target.rename(part / "replaced")
         (part / "unpacked").rename(target)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from services.engineconn.flink import files
+
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
 
 
@@ -60,3 +62,27 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads "0" as no isolation: setuptools is not to be fetched
     (tmp_path / "index").mkdir()
     return tmp_path / "index"
+
+
+@pytest.fixture
+def distribution(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flink 9.9.9 and Java 17 as the package index keeps them, but tiny."""
+    flink = sdist(
+        index, "tiny-flink", "9.9.9",
+        {
+            "deps/lib/flink-dist-9.9.9.jar": "dist",
+            "deps/opt/flink-python-9.9.9.jar": "python",
+            "deps/plugins/metrics/metrics.jar": "plugin",
+            "deps/bin/flink": "not needed",
+        },
+    )  # fmt: skip
+    java = wheel(
+        index, "tiny-java", "17.0.0",
+        {"tiny_java/java-runtime/bin/java": "#!/bin/sh\n", "tiny_java/java-runtime/lib/jspawnhelper": ""},
+    )  # fmt: skip
+    found = {
+        "flink": {"9.9.9": {"package": "tiny-flink", "sha256": [sha256(flink)], "bytes": flink.stat().st_size}},
+        "java": {"17.0.0": {"package": "tiny-java", "sha256": [sha256(java)], "bytes": java.stat().st_size}},
+    }
+    monkeypatch.setattr(files, "_distribution", lambda: found)
+    monkeypatch.delenv("JAVA_HOME", raising=False)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from commons.process.errors import Unavailable
+from services.engineconn import sums
 from services.engineconn.provisioning import Download, provide
 from tests.integration.conftest import sha256, wheel
 
@@ -79,7 +80,7 @@ async def test_a_failed_unpacking_leaves_nothing_and_the_next_try_succeeds(tiny:
         await provide(target, tiny, fail, lambda _: None)
     assert visible(target.parent) == []
     await provide(target, tiny, unpack, lambda _: None)
-    assert sorted(path.name for path in target.iterdir()) == ["tiny", "tiny-1.0.dist-info"]
+    assert sorted(path.name for path in target.iterdir()) == [sums.NAME, "tiny", "tiny-1.0.dist-info"]
 
 
 PROVIDE = """

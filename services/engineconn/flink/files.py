@@ -35,24 +35,55 @@ async def find(spec: EngineSpec, say: Callable[[str], None]) -> Files:
     return Files(await _flink(spec, say), java)
 
 
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Engine files that can be downloaded: they lie in `target`."""
+
+    name: str
+    target: Path
+    download: Download
+    unpack: Callable[[Path, Path], None]
+
+    async def provide(self, say: Callable[[str], None], good: Callable[[Path], bool] = Path.is_dir) -> Path:
+        """`target`, downloaded where it is not `good`. Raises Unavailable naming the fix."""
+        return await provide(self.target, self.download, self.unpack, say, good)
+
+
+def java_package(engines_home: Path) -> Package:
+    version = next(iter(_distribution()["java"]))
+    download = _download("java", version, "Java", source=False)
+    return Package(f"java-{version}", engines_home / "java" / version, download, _unpack_java)
+
+
+def flink_package(engines_home: Path, version: str) -> Package:
+    """Raises Invalid for a version that cannot be downloaded, naming those that can."""
+    download = _download("flink", version, "Flink", source=True)
+    return Package(f"flink-{version}", engines_home / "flink" / version, download, _unpack_flink)
+
+
+def packages(engines_home: Path) -> list[Package]:
+    """Everything that can be downloaded."""
+    return [java_package(engines_home), *(flink_package(engines_home, version) for version in _distribution()["flink"])]
+
+
+def own_java(configured: str) -> str:
+    """The Java to use instead of a downloaded one: `configured` (HEADGATE_JAVA_HOME), or JAVA_HOME if it is a 17."""
+    return configured or _java_17(os.environ.get("JAVA_HOME", ""))
+
+
 async def _flink(spec: EngineSpec, say: Callable[[str], None]) -> Path:
     if own := spec.settings.get("flink_home"):
         return Path(own).expanduser()
-    target = spec.engines_home / "flink" / spec.version
-    return await provide(target, _download("flink", spec.version, "Flink", source=True), _unpack_flink, say)
+    return await flink_package(spec.engines_home, spec.version).provide(say)
 
 
 async def _java(spec: EngineSpec, say: Callable[[str], None]) -> Path:
-    own = spec.settings.get("java_home") or _java_17(os.environ.get("JAVA_HOME", ""))
-    if own:
+    if own := own_java(spec.settings.get("java_home", "")):
         java = Path(own).expanduser() / "bin" / "java"
         if not java.is_file():
             raise Invalid(codes.SETTINGS_INVALID, f"HEADGATE_JAVA_HOME: there is no {java}", field="HEADGATE_JAVA_HOME")
         return java
-    version = next(iter(_distribution()["java"]))
-    target = spec.engines_home / "java" / version
-    home = await provide(target, _download("java", version, "Java", source=False), _unpack_java, say)
-    return home / "bin" / "java"
+    return await java_package(spec.engines_home).provide(say) / "bin" / "java"
 
 
 def _java_17(home: str) -> str:
