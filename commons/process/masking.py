@@ -35,7 +35,7 @@ _SECRET_NAME = re.compile(_NAME + r"\Z|account[._\-]key\.", re.I)
 # nothing closes holds the rest of its line.
 _HELD = re.compile(
     _NAME + r"(?:(?<=account.key)\.[\w.\-]+)?(?![A-Za-z0-9])"
-    r"(?P<close>\\?['\"`])?(?P<between>\s*+(?:=>|[:=])\s*+|\s++)"
+    r"(?P<close>\\?['\"`])?(?P<between>\s*+(?:=>|:=|[:=])\s*+|\s++)"
     r"(?:\\\"(?P<escaped>[^\"\\]*+)\\\""
     r"|'(?P<single>[^']*+(?:''[^']*+)*+)'"
     r'|"(?P<double>(?:[^"\\]++|\\.|"")*+)"'
@@ -54,7 +54,7 @@ _BEFORE, _STATEMENT = 80, 300
 _DEEPEST = 2
 _SET = re.compile(r"(?:\A|[;\n@])\s*+SET\s++[\w.\-]*\Z", re.I)
 _OPTION = re.compile(r"(?:\A|\s)--?[A-Za-z][\w.\-]*\Z")
-_REFERENCE = re.compile(r"\$\{[\w.]+\}|\$\w+|\$\(.*|%s|\?", re.S)
+_REFERENCE = re.compile(r"\$\{[\w.]+\}|\$\w+|\$(?:\(.*)?|%s|\?", re.S)
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _NOTHING = frozenset(("", "true", "false", "null", "none", "nil"))
 _PLAIN_WORD = re.compile(r"[^\W\d_]+|\d+")
