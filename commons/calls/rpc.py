@@ -148,6 +148,7 @@ class _UnaryCalls(aio.UnaryUnaryClientInterceptor):
             )
 
         async def once() -> Any:
+            await faults.hold(_text(details.method))
             faults.reach(f"before {_text(details.method)}")
             try:
                 answer = await (await continuation(details, request))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from commons.process import disk, faults
+from commons.process.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 
 class Stage(StrEnum):
@@ -50,7 +56,8 @@ KEPT = 500
 
 class Ledger:
     """`engines/<id>/state.json` for each engine; `ledger.json` for what outlives engines, so that late calls are
-    refused: engines that were terminated, the highest epoch of each job, tasks that are closed."""
+    refused: engines that were terminated, the highest epoch of each job, tasks that are closed. What cannot be written
+    for want of room raises Unavailable, and is asked for again."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -66,8 +73,15 @@ class Ledger:
 
     def save(self, entry: EngineEntry) -> None:
         """Keep an engine's entry; whole or not at all."""
-        self.engines[entry.engine_id] = entry
         _write(self.folder(entry.engine_id) / "state.json", asdict(entry))
+        self.engines[entry.engine_id] = entry
+
+    def note(self, entry: EngineEntry) -> None:
+        """Keep what the next start would find out by itself: without room it is not written down."""
+        try:
+            self.save(entry)
+        except Unavailable as error:
+            log.warning("engine %s: what became of it is not on disk: %s", entry.engine_id, error)
 
     def forget(self, engine_id: str) -> None:
         self.engines.pop(engine_id, None)
@@ -87,7 +101,11 @@ class Ledger:
         known = self.epochs.get(str(job_id), 0)
         if epoch > known:
             self.epochs[str(job_id)] = epoch
-            self._save_shared()
+            try:
+                self._save_shared()
+            except Unavailable:
+                self.epochs[str(job_id)] = known
+                raise
         return epoch >= known
 
     def _save_shared(self) -> None:
@@ -98,6 +116,8 @@ class Ledger:
         _write(self.home / "ledger.json", content)
 
     def _read(self) -> None:
+        for temporary in (*self.home.glob(".*.json"), *self.home.glob("engines/*/.*.json")):
+            temporary.unlink()  # written in part only
         shared = _load(self.home / "ledger.json")
         self.terminated = dict(shared.get("terminated", {}))
         self.closed = dict(shared.get("closed", {}))
@@ -119,8 +139,15 @@ def _load(path: Path) -> dict:  # type: ignore[type-arg]  # JSON of our own maki
 
 def _write(path: Path, content: object) -> None:
     temporary = path.with_name(f".{path.name}")
-    with temporary.open("w") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    faults.reach("before ledger")
+    with disk.told(path.parent):
+        try:
+            with temporary.open("w") as file:
+                json.dump(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+    faults.reach("after ledger")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from functools import cache, partial
 
 from commons.calls import rpc
@@ -64,17 +65,19 @@ class Entrance:
             storage,
             clock,
         )
-        workspaces = Workspaces(settings.home_folder / "workspace")
+        self._workspaces = workspaces = Workspaces(settings.home_folder / "workspace")
         self._app = rest.build(jobs, self._users, engines, storage, workspaces, lambda: self._ready)
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
         self._reading: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Future[None] | None = None
         self._ready = False
 
     async def start(self) -> None:
         path = self._home / "credentials.json"
         await self._users.first_administrator(partial(credentials.write_fresh, path, self.url))
         credentials.write_url(path, self.url)
+        self._sweeping = asyncio.ensure_future(asyncio.to_thread(self._workspaces.sweep, time.time()))
         self._reading = asyncio.create_task(self._grants.read_for_ever())
         await self._instance.start()
         await self._server.start()
@@ -86,6 +89,8 @@ class Entrance:
         self._ready = False
         await self._serving.stop()
         await self._instance.stop()
+        if self._sweeping is not None:
+            await self._sweeping
         if self._reading is not None:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from dataclasses import replace
 
 from commons.process.clock import Clock
-from commons.process.errors import AlreadyExists, Exhausted, Invalid, NotFound, Unavailable
+from commons.process.errors import AlreadyExists, Exhausted, HeadgateError, Invalid, NotFound, Unavailable
 from commons.process.ids import time_ordered
 from commons.storage import Storage
 from protocol import codes, layout
@@ -61,8 +62,8 @@ class Jobs:
         if key:
             short = await self._keys.bind(asker.user, key, submit, short)
         place = layout.JobPath(day_of(self._clock.now_ms()), asker.user, short, 1)
-        record = await asyncio.to_thread(self._record, submit, request, asker, place)
         try:
+            record = await asyncio.to_thread(self._record, submit, request, asker, place)
             job = await self._jobhistory.SaveJobHistory(record)
         except AlreadyExists:
             if not key:  # another process made the same id: a new one
@@ -72,14 +73,21 @@ class Jobs:
             try:
                 job = await self._jobhistory.FindJob(pb.FindJobRequest(short_id=short))
             except NotFound:
+                if error.code == codes.NOT_WRITTEN:  # for want of room it was not
+                    await self._undo(place, asker, key)
                 raise error from None
         except (Exhausted, Invalid):
-            await asyncio.to_thread(self._storage.remove, str(place))
-            if key:
-                await self._keys.release(asker.user, key)
+            await self._undo(place, asker, key)
             raise
         self._instance.take(job.job_id)
         return job
+
+    async def _undo(self, place: layout.JobPath, asker: Asker, key: str) -> None:
+        """Keep nothing of a submit that is refused; a key that cannot be let go now still leads to no job."""
+        with contextlib.suppress(HeadgateError, OSError):
+            await asyncio.to_thread(self._storage.remove, str(place))
+            if key:
+                await self._keys.release(asker.user, key)
 
     async def wait(self, job: pb.Job, asker: Asker, seconds: float) -> pb.Job:
         """The job once its status is another one, or as it is after `seconds`."""

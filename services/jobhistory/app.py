@@ -17,7 +17,7 @@ class JobHistory:
     """Serves at `address` between `start` and `stop`."""
 
     def __init__(self, settings: Settings, db: Database, clock: Clock, address: str) -> None:
-        instances = Instances(clock, int(settings.lease_seconds * 1000))
+        instances = Instances(db, clock, int(settings.lease_seconds * 1000))
         self._servicer = JobHistoryServicer(db, Jobs(clock, settings.tenant_queued_jobs), instances, clock)
         self._server = rpc.Server(address)
         self._server.add(jobhistory_pb2_grpc.add_JobHistoryServicer_to_server, self._servicer, client.NAME)
