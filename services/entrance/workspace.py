@@ -122,6 +122,8 @@ class Workspaces:
 
     def sweep(self, before: float) -> None:
         """Remove what uploads that were broken off before this time (seconds since the epoch) left."""
+        if not self._folder.is_dir():
+            return
         for _, _, names, folder in os.fwalk(self._folder):
             for name in names:
                 with contextlib.suppress(OSError):
