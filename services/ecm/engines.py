@@ -143,6 +143,7 @@ class Engines:
             return
         if engine.entry.tasks and SystemClock().now_ms() - engine.entry.ended_at_ms < self._folders.kept_ms:
             return
+        self._ledger.bury(engine_id, *engine.entry.tasks)
         for name in engine.entry.tasks:
             self._tasks.pop(name, None)
         shutil.rmtree(self._ledger.folder(engine_id), ignore_errors=True)
@@ -162,34 +163,44 @@ class Engines:
         ]
 
     async def run_task(self, request: pb.RunTaskRequest) -> None:
-        """Hand a task to its engine, once. Refuses an older epoch, a closed task, and an engine that is not ready."""
-        task, engine = request.task, self._engines.get(request.engine_id)
+        """Hand a task to its engine, once. Refuses an older epoch, a closed task, and an engine that is not ready.
+
+        ENGINE_GONE says that the engine never got the task; of an engine that is not known that cannot be said.
+        """
+        task, engine_id = request.task, request.engine_id
         self._fence(task.job_id, request.epoch)
         name = str(JobRef(task.job_id, task.attempt))
         if name in self._ledger.closed:
             raise Conflict(codes.TASK_CLOSED, f"task {name} was ended before it came")
-        if engine is None or (engine.entry.stage is not Stage.READY and name not in self._tasks):
-            why = engine.entry.why if engine is not None else "unknown on this node"
-            raise Conflict(codes.ENGINE_GONE, f"engine {request.engine_id} takes no task: {why or 'not ready'}")
+        engine = self._engines.get(engine_id)
+        if engine is None:
+            if engine_id in self._ledger.terminated:
+                raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} has ended")
+            raise NotFound(codes.TASK_UNKNOWN, f"engine {engine_id} is unknown on this node")
         async with engine.handing:
-            if engine.entry.stage is not Stage.READY:  # the task is known, and its engine has gone: its end is told
-                return
-            if name not in self._tasks:
-                engine.entry.tasks[name] = TaskEntry(request.location)
-                try:
-                    self._ledger.save(engine.entry)
-                except Unavailable:
-                    del engine.entry.tasks[name]
-                    raise
-            try:  # also when it is known: what the ledger has may not have reached the engine, which takes it once
-                await self._stub(request.engine_id).RunTask(task)
-            except Conflict:  # any other failure leaves it open whether the task runs
-                if name not in self._tasks:
-                    del engine.entry.tasks[name]
-                    self._ledger.note(engine.entry)
+            if engine.entry.stage is Stage.READY:
+                await self._hand_over(engine, name, request)
+            elif name not in engine.entry.tasks:  # the end of one that it had is told
+                why = engine.entry.why or "not ready"
+                raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} takes no task: {why}")
+
+    async def _hand_over(self, engine: Engine, name: str, request: pb.RunTaskRequest) -> None:
+        """Also a task that is known: what the ledger has may not have reached the engine, which takes it once."""
+        tasks = engine.entry.tasks
+        if name not in tasks:
+            tasks[name] = TaskEntry(request.location)
+            try:
+                self._ledger.save(engine.entry)
+            except Unavailable:
+                del tasks[name]
                 raise
-            if name not in self._tasks:
-                self._remember_task(engine, name, engine.entry.tasks[name])
+            self._remember_task(engine, name, tasks[name])
+        try:
+            await self._stub(request.engine_id).RunTask(request.task)
+        except Conflict:  # any other failure leaves it open whether the task runs
+            del tasks[name], self._tasks[name]
+            self._ledger.note(engine.entry)
+            raise
 
     async def cancel_task(self, request: pb.CancelTaskRequest) -> None:
         """Ask the task to stop; one that has not come yet is not taken any more. Harmless when it has ended."""

@@ -86,9 +86,10 @@ class Ledger:
     def forget(self, engine_id: str) -> None:
         self.engines.pop(engine_id, None)
 
-    def bury(self, engine_id: str) -> None:
-        """Refuse a later create of this id."""
+    def bury(self, engine_id: str, *tasks: str) -> None:
+        """Refuse a later create of this id, and to hand these tasks over."""
         self.terminated[engine_id] = True
+        self.closed |= dict.fromkeys(tasks, True)
         self._save_shared()
 
     def close(self, task: str) -> None:

@@ -119,7 +119,7 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
         if error.code == codes.TASK_CLOSED:  # the wish to end it was there first
             await _end_unstarted(job, parts)
             return _After(spoiled=False)
-        if error.code == codes.ENGINE_GONE:  # its node never gave it the task
+        if error.code == codes.ENGINE_GONE:  # the engine never got the task
             return await _try_unstarted_again(job, parts, f"the engine is gone: {error.message}")
         # a node that is silent for a while may still run the task: it is given up only with its engine
         if error.code == codes.NO_LONGER_YOURS or (isinstance(error, Unavailable) and not given_up(error, lost())):
