@@ -166,8 +166,8 @@ def test_stop_engines_leaves_no_process_and_the_job_learns_why(begin: Start, hom
     assert any(line.endswith("INFO begin") for line in job.follow_log())
     family = [child for process in processes_of(home) for child in (process, *process.children(recursive=True))]
     end(first)
-    assert [process for process in family if runs(process)] == []
-    gone(home, temporary)
+    assert [process for process in family if runs(process)] == [] and processes_of(home) == []
+    assert left_behind(home) == [] and list(temporary.iterdir()) == []
 
     second = begin("--stop-engines")
     job = second.admin.job(job.id)

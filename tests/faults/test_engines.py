@@ -47,6 +47,16 @@ def process_of(service: Service, name: str) -> psutil.Process:
     raise AssertionError(f"no {name}")
 
 
+def members(group: int) -> list[int]:
+    """The living processes of a group."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
+
+
 @pytest.mark.parametrize(
     ("victim", "number", "why"),
     [
@@ -60,19 +70,16 @@ def test_an_engine_dies_or_hangs(engines: Service, victim: str, number: signal.S
     ((engine, status),) = rows(engines.home, f"SELECT engine_id, status FROM headgate_engine WHERE job_id = {job.id}")
     assert status == "Ready"
     process = process_of(engines, victim)
-    family = [process, *process.children(recursive=True)]
     group = os.getpgid(process.pid)
+    assert len(members(group)) >= 3, "the shim, the connection, the JVM"
     os.kill(process.pid, number)
     assert job.wait(30 if number is signal.SIGKILL else 90) == "Failed"
     assert re.match(why, job.history()["errDesc"]), job.history()["errDesc"]
     assert job.log()[-1].endswith("completed with a status Failed. You can view logs for the reason.")
-    eventually(lambda: not any(one.is_running() and one.status() != "zombie" for one in family), "all of it is gone")
-    with pytest.raises(ProcessLookupError):
-        os.killpg(group, 0)
+    eventually(lambda: not members(group), "all of it is gone")
     # there is room for one engine: the next job gets a new one because the limit was given back
     assert tables(run(engines, "SELECT 1")) == [[["1"]]]
-    ((status, wanted),) = rows(engines.home, f"SELECT status, job_id FROM headgate_engine WHERE engine_id = '{engine}'")
-    assert (status, wanted) == ("Ended", None)
+    assert rows(engines.home, f"SELECT status FROM headgate_engine WHERE engine_id = '{engine}'") == [("Ended",)]
     settled(engines.home)
 
 
@@ -88,7 +95,7 @@ def test_an_idle_engine_that_dies_is_replaced(engines: Service) -> None:
     ("module", "opening", "why"),
     [
         ("tests.support.fake_engine", "fail no luck", "the fake engine did not open: no luck"),
-        ("tests.support.fake_engine", "crash", "its process ended with exit code 137"),
+        ("tests.support.fake_engine", "crash", "its process ended with exit code 137: Killed"),
         (
             "tests.support.no_engine",
             "",
