@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from pyarrow import fs
+
+from commons.process import disk, faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +55,30 @@ class Storage:
         return used.free, used.total
 
     def publish(self, path: str, local: str) -> None:
-        """Copy a local file to `path`; it appears there whole or not at all."""
-        target = f"{self._base}/{path}"
-        self._files.create_dir(target.rpartition("/")[0], recursive=True)
-        temporary = f"{target}.part"
-        fs.copy_files(local, temporary, source_filesystem=fs.LocalFileSystem(), destination_filesystem=self._files)
-        self._files.move(temporary, target)
+        """Copy a local file to `path`; it appears there whole or not at all. Raises Unavailable without room."""
+        with self._appearing(path) as part:
+            fs.copy_files(local, part, source_filesystem=fs.LocalFileSystem(), destination_filesystem=self._files)
 
     def write(self, path: str, content: bytes) -> None:
-        """Write a small file; it appears whole or not at all."""
-        target = f"{self._base}/{path}"
-        self._files.create_dir(target.rpartition("/")[0], recursive=True)
-        with self._files.open_output_stream(f"{target}.part") as sink:
+        """Write a small file; it appears whole or not at all. Raises Unavailable without room."""
+        with self._appearing(path) as part, self._files.open_output_stream(part) as sink:
             sink.write(content)
-        self._files.move(f"{target}.part", target)
+
+    @contextlib.contextmanager
+    def _appearing(self, path: str) -> Iterator[str]:
+        """A name to write under, which becomes `path` when the block ends well; otherwise nothing stays."""
+        target, part = f"{self._base}/{path}", f"{self._base}/{path}.part"
+        with disk.told(self._base):
+            try:
+                faults.reach("before storing")
+                self._files.create_dir(target.rpartition("/")[0], recursive=True)
+                yield part
+                self._files.move(part, target)
+                faults.reach("after storing")
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self._files.delete_file(part)
+                raise
 
     def delete(self, path: str) -> None:
         """Remove a file, and one that a crash cut short; harmless when there is none."""

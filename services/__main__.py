@@ -31,6 +31,7 @@ from protocol.manager import client as manager_client
 from services import home, schema
 from services.ecm import workdir
 from services.ecm.app import Ecm
+from services.engineconn import provisioning
 from services.entrance.app import Entrance
 from services.jobhistory.app import JobHistory
 from services.manager.app import Manager
@@ -66,7 +67,7 @@ async def run(settings: Settings, *, stop_engines: bool) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     with home.take(settings.home_folder):
         sockets = workdir.run_folder(settings.home_folder)
-        for stale in sockets.glob("service-*.sock"):
+        for stale in sockets.glob(f"{workdir.SERVICE_SOCKETS}*.sock"):
             stale.unlink()
         engines_go_on = False
         try:
@@ -82,6 +83,7 @@ async def _serve(settings: Settings, sockets: Path, stopping: asyncio.Event, *, 
     """Whether engines go on without the service."""
     db = await Database.open(settings.database_url)
     await schema.create(db, random_hex(64))
+    await asyncio.to_thread(provisioning.sweep, settings.engines_folder)
     jobhistory, manager, ecm, entrance = _compose(settings, db, sockets)
     await jobhistory.start()
     await manager.start()
@@ -107,7 +109,7 @@ async def _serve(settings: Settings, sockets: Path, stopping: asyncio.Event, *, 
 def _compose(settings: Settings, db: Database, sockets: Path) -> tuple[JobHistory, Manager, Ecm, Entrance]:
     clock = SystemClock()
     names = ("jobhistory", "manager", "ecm", "entrance")
-    at = {name: f"unix:{sockets}/service-{name}.sock" for name in names}
+    at = {name: f"unix:{sockets}/{workdir.SERVICE_SOCKETS}{name}.sock" for name in names}
     jobhistory = JobHistory(settings, db, clock, at["jobhistory"])
     to_jobhistory = jobhistory_client.connect(at["jobhistory"])
     to_manager = manager_client.connect(at["manager"])

@@ -7,12 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from headgate import Client
+
+from tests.support.leftovers import processes_of
 
 # a shell starts jobs in the background with SIGINT ignored, and what is started here would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,6 +39,10 @@ class Service:
 
     def client(self) -> Client:
         return self.admin
+
+
+Start = Callable[..., Service]
+"""Takes arguments of the command and settings, as `start` does."""
 
 
 def start(home: Path, *arguments: str, **settings: str) -> Service:
@@ -66,13 +75,52 @@ def _admin(kept: dict[str, str]) -> Client:
     return Client(kept["url"], kept["user"], kept["token"])
 
 
-def stop(service: Service, by: signal.Signals = signal.SIGTERM) -> int:
+def stop(service: Service) -> int:
+    return _end(service, signal.SIGTERM)
+
+
+def kill(service: Service) -> int:
+    """End the service as kill -9 does; its engines go on. Harmless when it has ended."""
+    return _end(service, signal.SIGKILL)
+
+
+def _end(service: Service, number: signal.Signals) -> int:
     service.admin.close()
-    service.process.send_signal(by)
+    service.process.send_signal(number)
     code = service.process.wait(60)
     assert service.process.stdout is not None
     service.process.stdout.close()
     return code
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "home"
+    for process in processes_of(tmp_path / "home"):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """TMPDIR of the services; a short path, since sockets may lie there."""
+    with tempfile.TemporaryDirectory(prefix="hg-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def begin(home: Path, temporary: Path) -> Iterator[Start]:
+    """Starts services with shell engines on `home`; what a failed test left running is killed."""
+    started: list[Service] = []
+
+    def begin(*arguments: str, **settings: str) -> Service:
+        more = {"HEADGATE_ENGINES": "shell", "TMPDIR": str(temporary)} | settings
+        started.append(start(home, *arguments, **more))
+        return started[-1]
+
+    yield begin
+    for service in started:
+        kill(service)
 
 
 @pytest.fixture(scope="session")

@@ -163,6 +163,7 @@ class _UnaryCalls(aio.UnaryUnaryClientInterceptor):
         details, method = _details(client_call_details), _text(client_call_details.method)
 
         async def once() -> Any:
+            await faults.hold(method)
             faults.reach(f"before {method}")
             try:
                 answer = await (await continuation(details, request))

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from commons.database import marks
-from commons.process import faults, telemetry
+from commons.process import disk, faults, telemetry
+from commons.process.errors import Unavailable
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -41,6 +44,7 @@ _WAIT = telemetry.histogram("database_wait_seconds", "How long a write transacti
 _TRANSACTION = telemetry.histogram(
     "database_transaction_seconds", "Write transactions, from their begin to their end.", ("outcome",)
 )
+_BROKEN_FILE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")
 
 METADATA = MetaData()
 """All tables of all owners; `services/schema.py` creates them."""
@@ -60,6 +64,8 @@ class Database:
         self._readers = readers
         self._turn = asyncio.Lock()
         self._single_writer = writer.dialect.name == "sqlite"
+        self.failures = 0
+        """Transactions that failed because of the database, not of what was written."""
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -75,8 +81,11 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed when the block ends well, rolled back otherwise. Keep it short."""
-        with marks.transaction():
+        """One transaction: committed when the block ends well, rolled back otherwise. Keep it short.
+
+        Raises Unavailable when there is no room, or when SQLite's file cannot be written for another reason.
+        """
+        with marks.transaction(), self._failing():
             asked, outcome = time.perf_counter(), "rolled_back"
             async with self._turn if self._single_writer else nullcontext():
                 began = time.perf_counter()
@@ -93,8 +102,26 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """One consistent view; nothing written in it is kept."""
-        async with self._readers.connect() as tx:
-            yield tx
+        with self._failing():
+            async with self._readers.connect() as tx:
+                yield tx
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            self.failures += 1
+            name = getattr(error.orig, "sqlite_errorname", "")
+            if not name.startswith(_BROKEN_FILE):
+                raise
+            folder = Path(self._writer.url.database or "").parent
+            what = disk.no_room(folder)
+            if name != "SQLITE_FULL" and disk.has_room(folder):
+                what = f"the database in {folder} cannot be used ({error.orig}); look at its disk"
+            raise Unavailable(disk.NOT_WRITTEN, what) from error
 
     async def close(self) -> None:
         await self._writer.dispose()

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     engine_memory_mb: int = Field(1024, ge=512, description="Memory of a `mini` Flink, in MiB.")
     engine_idle_seconds: float = Field(300.0, gt=0, description="An idle engine is stopped after this long.")
     engine_start_seconds: float = Field(900.0, gt=0, description="An engine not ready after this long is given up.")
+    engine_alone_seconds: float = Field(
+        120.0, gt=0, description="An engine with nothing to do and without its node's daemon ends after this long."
+    )
     engine_modules: str = Field(
         "",
         pattern=r"^(|\w+=[\w.]+(,\w+=[\w.]+)*)$",

@@ -30,8 +30,8 @@ _ENDS = frozenset({JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.TIMEOUT})
 
 JOB = Transitions(
     {
-        JobStatus.INITED: frozenset({JobStatus.SCHEDULED}) | _ENDS,
-        JobStatus.WAIT_FOR_RETRY: frozenset({JobStatus.SCHEDULED}) | _ENDS,
+        JobStatus.INITED: frozenset({JobStatus.SCHEDULED, JobStatus.WAIT_FOR_RETRY}) | _ENDS,
+        JobStatus.WAIT_FOR_RETRY: frozenset({JobStatus.SCHEDULED, JobStatus.WAIT_FOR_RETRY}) | _ENDS,
         JobStatus.SCHEDULED: frozenset({JobStatus.RUNNING, JobStatus.WAIT_FOR_RETRY}) | _ENDS,
         JobStatus.RUNNING: frozenset({JobStatus.SUCCEED, JobStatus.WAIT_FOR_RETRY}) | _ENDS,
         JobStatus.SUCCEED: frozenset(),

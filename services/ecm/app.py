@@ -39,6 +39,7 @@ class Ecm:
                 settings.engines_folder,
                 settings.engine_module_names,
                 int(settings.task_folder_days * 86_400_000),
+                settings.engine_alone_seconds,
             ),
         )
         self._server = rpc.Server(address)

@@ -12,12 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from google.protobuf.json_format import Parse, ParseError
-
-from commons.process import telemetry
+from commons.process import disk, telemetry
 from commons.process.clock import SystemClock
-from commons.process.errors import Conflict, HeadgateError, NotFound
-from commons.process.masking import masked
+from commons.process.errors import Conflict, HeadgateError, NotFound, Unavailable
 from commons.storage import Storage
 from protocol import codes
 from protocol.ecm.v1 import ecm_pb2 as pb
@@ -25,7 +22,7 @@ from protocol.engineconn import client as engineconn
 from protocol.engineconn.v1 import engineconn_pb2
 from protocol.manager.v1 import manager_pb2
 from protocol.values import JobRef
-from services.ecm import process, workdir
+from services.ecm import connection, process, sweeping, workdir
 from services.ecm.ledger import EngineEntry, Ledger, Stage, TaskEntry
 from services.ecm.tasks import TaskFolder
 
@@ -34,7 +31,6 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
 CLOSE_SECONDS = 3.0
 TERM_SECONDS = 4.0
-LAST_LINES = 3
 
 
 @dataclass(slots=True)
@@ -77,47 +73,58 @@ class Engines:
         return sum(engine.usage.memory for engine in living)
 
     def attach(self) -> None:
-        """Take up what an earlier daemon left: processes that still run are watched again, the others have ended."""
-        for entry in list(self._ledger.engines.values()):
+        """Take up what an earlier daemon left: processes that still run are watched again, the others have ended.
+
+        A start that was interrupted is undone: the manager asks for it again.
+        """
+        sweeping.sweep(self._ledger, self._sockets)
+        for entry in self._ledger.engines.values():
             engine = self._engines[entry.engine_id] = Engine(entry, detail=entry.why)
             for name, task in entry.tasks.items():
                 self._remember_task(engine, name, task)
-            if entry.stage is Stage.CREATED:  # it may have been spawned, although that was not written down
-                process.sweep((workdir.MARK, entry.engine_id))
-                self._end(engine, "its start was interrupted")
-            elif entry.stage is not Stage.ENDED:
+            if entry.stage is not Stage.ENDED:
                 if entry.stage is Stage.SPAWNED:
                     with telemetry.continued(entry.traceparent):
                         engine.launch = telemetry.begin("launch engine", engine_id=entry.engine_id)
                 engine.life = asyncio.create_task(self._watch(engine))
 
     def create(self, request: pb.EngineCreateRequest) -> None:
-        """Start an engine connection; returns once its start is on disk. A known id is left as it is."""
+        """Start an engine connection; returns once its start is on disk. A known id is left as it is.
+
+        Raises Unavailable, and nothing is left, when there is no room for it.
+        """
         engine_id = request.engine_id
         if engine_id in self._ledger.terminated:
             raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} was terminated; ask for a new one")
         if engine_id in self._engines:
             return
         entry = EngineEntry(engine_id, started_at_ms=SystemClock().now_ms(), traceparent=telemetry.traceparent())
-        launch = telemetry.begin("launch engine", engine_id=engine_id)
-        engine = self._engines[engine_id] = Engine(entry, launch=launch)
+        engine = Engine(entry, launch=telemetry.begin("launch engine", engine_id=engine_id))
         try:
-            self._spawn(engine, request)
+            with disk.told(self._folder(entry)):
+                self._spawn(engine, request)
+        except Unavailable:
+            engine.launch.end("Unavailable")
+            sweeping.undo(self._ledger, entry)
+            raise
         except OSError as error:
-            process.sweep((workdir.MARK, engine_id))
+            process.sweep(self._marks(entry))
+            self._engines[engine_id] = engine
             self._end(engine, f"its process could not be started: {error}")
             return
+        self._engines[engine_id] = engine
         engine.life = asyncio.create_task(self._watch(engine))
         log.info("engine %s starts: %s", engine_id, dict(request.labels.values))
 
     def _spawn(self, engine: Engine, request: pb.EngineCreateRequest) -> None:
         entry = engine.entry
-        folder = self._ledger.folder(entry.engine_id)
+        folder = self._folder(entry)
         folder.mkdir(parents=True, exist_ok=True)
         self._ledger.save(entry)
         (folder / "spec.json").write_text(json.dumps(self._spec(request)))
         argv = [sys.executable, "-P", "-m", "services.engineconn", "--spec", str(folder / "spec.json")]
-        identity = process.spawn(argv, folder, workdir.environment(entry.engine_id, engine.launch.traceparent))
+        marked = workdir.environment(entry.engine_id, self._ledger.home, engine.launch.traceparent)
+        identity = process.spawn(argv, folder, marked)
         entry.pid, entry.started, entry.boot = identity.pid, identity.started, identity.boot
         entry.stage = Stage.SPAWNED
         self._ledger.save(entry)
@@ -149,6 +156,7 @@ class Engines:
             return
         if engine.entry.tasks and SystemClock().now_ms() - engine.entry.ended_at_ms < self._folders.kept_ms:
             return
+        self._ledger.bury(engine_id, *engine.entry.tasks)
         for name in engine.entry.tasks:
             self._tasks.pop(name, None)
         shutil.rmtree(self._ledger.folder(engine_id), ignore_errors=True)
@@ -168,30 +176,44 @@ class Engines:
         ]
 
     async def run_task(self, request: pb.RunTaskRequest) -> None:
-        """Hand a task to its engine, once. Refuses an older epoch, a closed task, and an engine that is not ready."""
-        task, engine = request.task, self._engines.get(request.engine_id)
+        """Hand a task to its engine, once. Refuses an older epoch, a closed task, and an engine that is not ready.
+
+        ENGINE_GONE says that the engine never got the task; of an engine that is not known that cannot be said.
+        """
+        task, engine_id = request.task, request.engine_id
         self._fence(task.job_id, request.epoch)
         name = str(JobRef(task.job_id, task.attempt))
         if name in self._ledger.closed:
             raise Conflict(codes.TASK_CLOSED, f"task {name} was ended before it came")
-        if engine is None or (engine.entry.stage is not Stage.READY and name not in self._tasks):
-            why = engine.entry.why if engine is not None else "unknown on this node"
-            raise Conflict(codes.ENGINE_GONE, f"engine {request.engine_id} takes no task: {why or 'not ready'}")
+        engine = self._engines.get(engine_id)
+        if engine is None:
+            if engine_id in self._ledger.terminated:
+                raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} has ended")
+            raise NotFound(codes.TASK_UNKNOWN, f"engine {engine_id} is unknown on this node")
         async with engine.handing:
-            if engine.entry.stage is not Stage.READY:  # the task is known, and its engine has gone: its end is told
-                return
-            if name not in self._tasks:
-                engine.entry.tasks[name] = TaskEntry(request.location)
+            if engine.entry.stage is Stage.READY:
+                await self._hand_over(engine, name, request)
+            elif name not in engine.entry.tasks:  # the end of one that it had is told
+                why = engine.entry.why or "not ready"
+                raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} takes no task: {why}")
+
+    async def _hand_over(self, engine: Engine, name: str, request: pb.RunTaskRequest) -> None:
+        """Also a task that is known: what the ledger has may not have reached the engine, which takes it once."""
+        tasks = engine.entry.tasks
+        if name not in tasks:
+            tasks[name] = TaskEntry(request.location)
+            try:
                 self._ledger.save(engine.entry)
-            try:  # also when it is known: what the ledger has may not have reached the engine, which takes it once
-                await self._stub(request.engine_id).RunTask(task)
-            except Conflict:  # any other failure leaves it open whether the task runs
-                if name not in self._tasks:
-                    del engine.entry.tasks[name]
-                    self._ledger.save(engine.entry)
+            except Unavailable:
+                del tasks[name]
                 raise
-            if name not in self._tasks:
-                self._remember_task(engine, name, engine.entry.tasks[name])
+            self._remember_task(engine, name, tasks[name])
+        try:
+            await self._stub(request.engine_id).RunTask(request.task)
+        except Conflict:  # any other failure leaves it open whether the task runs
+            del tasks[name], self._tasks[name]
+            self._ledger.note(engine.entry)
+            raise
 
     async def cancel_task(self, request: pb.CancelTaskRequest) -> None:
         """Ask the task to stop; one that has not come yet is not taken any more. Harmless when it has ended."""
@@ -218,13 +240,27 @@ class Engines:
     def ack(self, request: pb.AckTaskRequest) -> None:
         """Drop a task's folder: what it said is recorded elsewhere. It is not taken any more."""
         self._fence(request.job_id, request.epoch)
-        name = str(JobRef(request.job_id, request.attempt))
-        self._tasks.pop(name, None)
-        for engine in self._engines.values():
-            if engine.entry.tasks.pop(name, None) is not None:
-                self._ledger.close(name)
-                self._ledger.save(engine.entry)
-                shutil.rmtree(self._ledger.folder(engine.entry.engine_id) / "tasks" / name, ignore_errors=True)
+        self._drop(str(JobRef(request.job_id, request.attempt)))
+
+    @property
+    def jobs(self) -> set[int]:
+        """The jobs whose tasks lie here."""
+        return {int(name.partition("-")[0]) for name in self._tasks}
+
+    def job_ended(self, job_id: int) -> None:
+        """Drop a job's tasks whose acknowledgement was lost."""
+        for name in [name for name in self._tasks if name.startswith(f"{job_id}-")]:
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        held = self._tasks.get(name)
+        if held is None:
+            return
+        engine, folder = held
+        self._ledger.close(name)
+        shutil.rmtree(folder.folder, ignore_errors=True)
+        del self._tasks[name], engine.entry.tasks[name]
+        self._ledger.note(engine.entry)
 
     def used(self, usage: pb.ResourceUsage) -> None:
         """Keep what an engine connection says it uses."""
@@ -261,6 +297,7 @@ class Engines:
             "settings": dict(request.settings),
             "socket": str(self._socket(request.engine_id)),
             "ecm_address": self._address,
+            "alone_seconds": self._folders.alone_seconds,
             "module": self._folders.modules.get(kind, f"services.engineconn.{kind}.engine"),
         }
 
@@ -268,25 +305,25 @@ class Engines:
         """From spawn to exit: tells how the start goes on, when the engine is ready, and why it ended."""
         entry = engine.entry
         identity = process.Identity(entry.pid, entry.started, entry.boot)
-        state = self._ledger.folder(entry.engine_id) / "connection.json"
         exiting = asyncio.create_task(process.exited(identity))
         while not exiting.done():
             if entry.stage is Stage.SPAWNED:
-                self._look(engine, state)
+                self._look(engine)
                 await asyncio.wait({exiting}, timeout=POLL_SECONDS)
             else:
                 await exiting
-        process.sweep((workdir.MARK, entry.engine_id), identity)
-        self._look(engine, state)
-        self._end(engine, self._reason(engine, state))
+        process.sweep(self._marks(entry), identity)
+        self._look(engine)
+        stopped = engine.terminating is not None
+        self._end(engine, "stopped" if stopped else connection.reason(self._folder(entry), entry.boot))
 
-    def _look(self, engine: Engine, state: Path) -> None:
-        said = _connection_state(state)
+    def _look(self, engine: Engine) -> None:
+        said = connection.state(self._folder(engine.entry))
         if said is None or engine.entry.stage is not Stage.SPAWNED:
             return
         if said.stage == engineconn_pb2.ConnectionState.READY:
             engine.entry.stage = Stage.READY
-            self._ledger.save(engine.entry)
+            self._ledger.note(engine.entry)
             engine.launch.end()
             log.info("engine %s is ready", engine.entry.engine_id)
         elif said.detail == engine.detail:
@@ -294,21 +331,9 @@ class Engines:
         engine.detail = said.detail
         self.changed.set()
 
-    def _reason(self, engine: Engine, state: Path) -> str:
-        if engine.terminating is not None:
-            return "stopped"
-        said = _connection_state(state)
-        if said is not None and said.stage == engineconn_pb2.ConnectionState.FAILED:
-            return said.detail
-        folder = self._ledger.folder(engine.entry.engine_id)
-        code = process.exit_code(folder)
-        how = "its process was killed" if code is None else f"its process ended with exit code {code}"
-        last = _last_lines(folder / "stderr")
-        return f"{how}: {last}" if last else how
-
     def _end(self, engine: Engine, why: str) -> None:
         engine.entry.stage, engine.entry.why, engine.entry.ended_at_ms = Stage.ENDED, why, SystemClock().now_ms()
-        self._ledger.save(engine.entry)
+        self._ledger.note(engine.entry)
         engine.launch.end("NotReady")
         self._stubs.pop(engine.entry.engine_id, None)
         self._socket(engine.entry.engine_id).unlink(missing_ok=True)
@@ -334,13 +359,19 @@ class Engines:
                 return None
             return f"the engine ended while the job ran: {engine.entry.why}"
 
-        folder = self._ledger.folder(engine.entry.engine_id) / "tasks" / name
+        folder = self._folder(engine.entry) / "tasks" / name
         self._tasks[name] = (engine, TaskFolder(folder, self._storage, entry.location, gone))
 
     def _stub(self, engine_id: str) -> engineconn.Stub:
         if engine_id not in self._stubs:
             self._stubs[engine_id] = engineconn.connect(f"unix:{self._socket(engine_id)}")
         return self._stubs[engine_id]
+
+    def _folder(self, entry: EngineEntry) -> Path:
+        return self._ledger.folder(entry.engine_id)
+
+    def _marks(self, entry: EngineEntry) -> dict[str, str]:
+        return workdir.marks(entry.engine_id, self._ledger.home)
 
     def _socket(self, engine_id: str) -> Path:
         return self._sockets / f"{engine_id}.sock"
@@ -355,18 +386,5 @@ class Folders:
     modules: Mapping[str, str] = field(default_factory=dict)
     kept_ms: int = 7 * 86_400_000
     """An ended engine's task folders that nobody acknowledged are dropped after this long."""
-
-
-def _connection_state(path: Path) -> engineconn_pb2.ConnectionState | None:
-    try:
-        return Parse(path.read_text(), engineconn_pb2.ConnectionState())
-    except (OSError, ParseError):
-        return None
-
-
-def _last_lines(path: Path) -> str:
-    try:
-        lines = path.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
-    except OSError:
-        return ""
-    return masked(" / ".join(line.strip() for line in lines[-LAST_LINES:]))
+    alone_seconds: float = 120.0
+    """An engine connection with nothing to do and without this daemon ends after this long."""

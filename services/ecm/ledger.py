@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from commons.process import disk, faults
+from commons.process.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 
 class Stage(StrEnum):
@@ -53,7 +59,8 @@ KEPT = 500
 
 class Ledger:
     """`engines/<id>/state.json` for each engine; `ledger.json` for what outlives engines, so that late calls are
-    refused: engines that were terminated, the highest epoch of each job, tasks that are closed."""
+    refused: engines that were terminated, the highest epoch of each job, tasks that are closed. What cannot be written
+    for want of room raises Unavailable, and is asked for again."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -69,15 +76,23 @@ class Ledger:
 
     def save(self, entry: EngineEntry) -> None:
         """Keep an engine's entry; whole or not at all."""
-        self.engines[entry.engine_id] = entry
         _write(self.folder(entry.engine_id) / "state.json", asdict(entry))
+        self.engines[entry.engine_id] = entry
+
+    def note(self, entry: EngineEntry) -> None:
+        """Keep what the next start would find out by itself: without room it is not written down."""
+        try:
+            self.save(entry)
+        except Unavailable as error:
+            log.warning("engine %s: what became of it is not on disk: %s", entry.engine_id, error)
 
     def forget(self, engine_id: str) -> None:
         self.engines.pop(engine_id, None)
 
-    def bury(self, engine_id: str) -> None:
-        """Refuse a later create of this id."""
+    def bury(self, engine_id: str, *tasks: str) -> None:
+        """Refuse a later create of this id, and to hand these tasks over."""
         self.terminated[engine_id] = True
+        self.closed |= dict.fromkeys(tasks, True)
         self._save_shared()
 
     def close(self, task: str) -> None:
@@ -90,7 +105,11 @@ class Ledger:
         known = self.epochs.get(str(job_id), 0)
         if epoch > known:
             self.epochs[str(job_id)] = epoch
-            self._save_shared()
+            try:
+                self._save_shared()
+            except Unavailable:
+                self.epochs[str(job_id)] = known
+                raise
         return epoch >= known
 
     def _save_shared(self) -> None:
@@ -101,6 +120,8 @@ class Ledger:
         _write(self.home / "ledger.json", content)
 
     def _read(self) -> None:
+        for temporary in (*self.home.glob(".*.json"), *self.home.glob("engines/*/.*.json")):
+            temporary.unlink()  # written in part only
         shared = _load(self.home / "ledger.json")
         self.terminated = dict(shared.get("terminated", {}))
         self.closed = dict(shared.get("closed", {}))
@@ -127,8 +148,15 @@ def _load(path: Path) -> dict:  # type: ignore[type-arg]  # JSON of our own maki
 
 def _write(path: Path, content: object) -> None:
     temporary = path.with_name(f".{path.name}")
-    with temporary.open("w") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    faults.reach("before ledger")
+    with disk.told(path.parent):
+        try:
+            with temporary.open("w") as file:
+                json.dump(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+    faults.reach("after ledger")

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from commons.process import faults
+
 # The shim writes the exit code where a restarted daemon, no longer the parent, can read it.
 _SHIM = 'trap : TERM; rc=$1; shift; "$@"; code=$?; echo $code > "$rc.tmp"; mv "$rc.tmp" "$rc"; exit $code'
 _POLL_SECONDS = 0.1
@@ -40,12 +42,14 @@ def boot_id() -> str:
 
 def spawn(argv: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Identity:
     """Start `argv` in `folder` as leader of a session of its own; output in stdout and stderr, exit code in rc."""
+    faults.reach("before spawn")
     with (folder / "stdout").open("ab") as out, (folder / "stderr").open("ab") as err:
         process = subprocess.Popen(
             ["/bin/sh", "-c", _SHIM, "engineconn", str(folder / "rc"), *argv],
             cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
         )  # fmt: skip
     process.returncode = 0  # reaped by `exited`, not by Popen
+    faults.reach("after spawn")
     return Identity(process.pid, _started(process.pid) or 0, boot_id())
 
 
@@ -82,17 +86,30 @@ async def end(identity: Identity, grace_seconds: float) -> None:
             await exited(identity)
 
 
-def sweep(mark: tuple[str, str], identity: Identity | None = None) -> None:
-    """Kill every process with the mark in its environment, and what an ended process left behind in its session.
+def marked(name: str, mark: tuple[str, str]) -> set[str]:
+    """The values that the variable `name` has in processes with this mark in their environment."""
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environment = process.environ()
+            if environment.get(mark[0]) == mark[1]:
+                found.add(environment.get(name, ""))
+    return found
 
-    A session's number stays its own while anybody is in it; who left it for another still carries the mark.
+
+def sweep(marks: Mapping[str, str], identity: Identity | None = None) -> None:
+    """Kill every process with all the marks in its environment, and what an ended process left in its session.
+
+    A session's number stays its own while anybody is in it; who left it for another still carries the marks.
     """
     session = identity.pid if identity is not None and identity.boot == boot_id() else 0
     if identity is not None and _started(identity.pid) not in (None, identity.started):
         session = 0  # the number belongs to somebody else by now
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
-            if process.environ().get(mark[0]) == mark[1] or (session and os.getsid(process.pid) == session):
+            theirs = process.environ()
+            is_marked = all(theirs.get(name) == value for name, value in marks.items())
+            if is_marked or (session and os.getsid(process.pid) == session):
                 process.kill()
 
 

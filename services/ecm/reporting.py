@@ -39,12 +39,15 @@ async def report_for_ever(engines: Engines, manager: Manager, address: str, ever
                 ecm_address=address,
                 capacity=capacity().message(),
                 engines=engines.report(),
+                jobs=engines.jobs,
             )
         )
         for engine_id in reply.stop:
             engines.terminate(engine_id)
         for engine_id in reply.forget:
             engines.forget(engine_id)
+        for job_id in reply.ended_jobs:
+            engines.job_ended(job_id)
 
     while True:
         reported = await survive("reporting this node", report)

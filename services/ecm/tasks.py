@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from google.protobuf.json_format import MessageToJson, Parse
 
+from commons.process import disk
 from commons.process.clock import SystemClock, log_time
 from commons.storage import Storage
 from protocol import codes, layout, names
@@ -112,17 +113,23 @@ class TaskFolder:
         return lines
 
     def _last_word(self, number: int, offset: int, reason: str) -> None:
+        with disk.told(self.folder):
+            self._write_last_word(number, offset, reason)
+
+    def _write_last_word(self, number: int, offset: int, reason: str) -> None:
         now = SystemClock().now_ms()
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / layout.EVENTS).open("ab") as events:
             events.truncate(offset)  # a line that the crash cut short
         with (self.folder / layout.LOG).open("a+b") as log:
-            _cut_short_line(log)
-            for level, text in (
-                ("ERROR", reason),
-                ("INFO", names.ENDED_BADLY.format("Failed")),
-            ):
-                log.write(f"{log_time(now)} {level} {text}\n".encode())
+            last = _cut_short_line(log)
+            words = [f"ERROR {reason}", f"INFO {names.ENDED_BADLY.format('Failed')}"]
+            if last == words[-1]:  # an earlier try came as far as this, and then there was no room or no daemon
+                words = []
+            elif last == words[0]:
+                words = words[1:]
+            for text in words:
+                log.write(f"{log_time(now)} {text}\n".encode())
             log.seek(0)
             lines = sum(1 for _ in log)
         ended = pb.Ended(status="Failed", code=codes.ENGINE_LOST, message=reason)
@@ -133,12 +140,14 @@ class TaskFolder:
                 file.write(MessageToJson(event, indent=None, preserving_proto_field_name=True) + "\n")
 
 
-def _cut_short_line(log: BinaryIO) -> None:
-    """Cut the end of a log back to its last whole line."""
+def _cut_short_line(log: BinaryIO) -> str:
+    """Cut the end of a log back to its last whole line, and return that without its time."""
     size = log.seek(0, os.SEEK_END)
     log.seek(max(0, size - LONGEST_LINE_BYTES))
     tail = log.read()
     log.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+    last = tail[: tail.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines()[-1:]
+    return last[0].partition(" ")[2].partition(" ")[2] if last else ""
 
 
 def _read_events(path: Path, offset: int) -> tuple[list[pb.TaskEvent], int]:

@@ -12,15 +12,22 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "JAVA_HOME", "SSL_CER
 _KEPT_PREFIXES = ("PIP_", "HEADGATE_ENGINE_")
 _LONGEST_FOLDER = 60
 
-MARK = "HEADGATE_ENGINE_ID"
-"""The variable by which the processes of an engine are known."""
+SERVICE_SOCKETS = "service-"
+"""How the sockets of services begin; the others in the run folder are engines'."""
+ENGINE_MARK, NODE_MARK = "HEADGATE_ENGINE_ID", "HEADGATE_ENGINE_NODE"
+"""The variables by which the processes of an engine are known: which engine, and the folder of whose node."""
 
 
-def environment(engine_id: str, traceparent: str = "") -> dict[str, str]:
-    """A cleaned environment; the engine id marks the process and its children for who looks for orphans."""
+def marks(engine_id: str, node: Path) -> dict[str, str]:
+    """What tells an engine's processes, and their children, from all others of the machine."""
+    return {ENGINE_MARK: engine_id, NODE_MARK: str(node)}
+
+
+def environment(engine_id: str, node: Path, traceparent: str) -> dict[str, str]:
+    """A cleaned environment, with the marks and the trace that goes on there, if there is one."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
-    place = {"TRACEPARENT": traceparent} if traceparent else {}
-    return {**kept, **place, MARK: engine_id, "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+    trace = {"TRACEPARENT": traceparent} if traceparent else {}
+    return {**kept, **trace, **marks(engine_id, node), "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
 
 
 def run_place(home: Path) -> Path:

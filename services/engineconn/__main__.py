@@ -37,7 +37,6 @@ from services.engineconn.rpc import EngineConnServicer
 log = logging.getLogger("engineconn")
 
 USAGE_SECONDS = 10.0
-ALONE_SECONDS = 120.0
 
 
 def main() -> int:
@@ -60,6 +59,7 @@ class Connection:
         self._socket = str(spec.pop("socket"))
         self._ecm = ecm_client.connect(str(spec.pop("ecm_address")))
         self._module = str(spec.pop("module"))
+        self._alone_seconds = float(str(spec.pop("alone_seconds")))
         for name in ("workspace", "engines_home"):
             spec[name] = Path(str(spec[name]))
         self._spec = EngineSpec(**spec)  # type: ignore[arg-type]  # the ECM wrote the very fields
@@ -114,8 +114,8 @@ class Connection:
         if reporting.done():
             reporting.result()  # it ends only when nobody needs this engine any more, or because it is broken
         if servicer.running is not None and not servicer.running.done():
-            if not died and servicer.task is not None:
-                await engine.cancel(servicer.task)
+            if not died:
+                await servicer.stop()
             await asyncio.wait({servicer.running}, timeout=8.0)
         reporting.cancel()
         dying.cancel()
@@ -138,10 +138,10 @@ class Connection:
                 heard = time.monotonic()
             except HeadgateError:
                 busy = servicer.running is not None and not servicer.running.done()
-                if not busy and time.monotonic() - heard > ALONE_SECONDS:
-                    log.warning("no ECM for %s s and nothing to do: closing", ALONE_SECONDS)
+                if not busy and time.monotonic() - heard > self._alone_seconds:
+                    log.warning("no ECM for %s s and nothing to do: closing", self._alone_seconds)
                     return
-            await asyncio.sleep(USAGE_SECONDS)
+            await asyncio.sleep(min(USAGE_SECONDS, self._alone_seconds / 2))
 
     def _say(self, stage: pb.ConnectionState.Stage.ValueType, detail: str) -> None:
         self._state.stage, self._state.detail = stage, masked(detail)

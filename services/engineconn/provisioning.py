@@ -64,6 +64,15 @@ async def provide(
     return target
 
 
+def sweep(folder: Path) -> None:
+    """Remove what interrupted tries left in a folder of engine files, where nobody is at work now."""
+    for path in folder.glob("*/*.lock"):
+        with contextlib.suppress(OSError), path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for old in path.parent.glob(f"{path.stem}.part*"):
+                shutil.rmtree(old, ignore_errors=True)
+
+
 async def _fill(
     target: Path, download: Download, unpack: Callable[[Path, Path], None], say: Callable[[str], None]
 ) -> None:

@@ -34,10 +34,10 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
         self.failed = False
         """Whether a task's end could not be written down; the process ends then."""
 
-    @property
-    def task(self) -> seam.Task | None:
-        """The task that runs, or ran last."""
-        return self._runner.task if self._runner is not None else None
+    async def stop(self) -> None:
+        """Have the running task end, since the engine does."""
+        if self._runner is not None:
+            await self._runner.stop()
 
     async def RunTask(
         self, request: pb.Task, context: grpc.aio.ServicerContext[pb.Task, pb.RunTaskReply]
@@ -69,7 +69,7 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
     ) -> pb.CancelTaskReply:
         runner = self._runner
         if runner is not None and (runner.task.job_id, runner.task.attempt) == (request.job_id, request.attempt):
-            await self._engine.cancel(runner.task)
+            await runner.cancel()
         return pb.CancelTaskReply()
 
     async def Close(

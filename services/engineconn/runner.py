@@ -6,6 +6,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from commons.process import disk
 from commons.process.masking import MASK, holds_mask
 from protocol import codes, layout, names
 from protocol.engineconn.v1 import engineconn_pb2 as pb
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 LET_GO_SECONDS = 2.0
 _MASKED_CODE = f"The code has {MASK} where a secret should be, as history shows it: write the secret there again"
+STOPPED = "the engine was stopped while the job ran"
 
 
 class Runner:
@@ -28,6 +30,7 @@ class Runner:
         self.task = task
         self._folder = folder
         self._story = story
+        self._killed = self._stopped = False
         self._statement_sets = 0
         self._fraction = -1.0
         self._vertices: tuple[seam.Vertex, ...] = ()
@@ -40,8 +43,11 @@ class Runner:
             if holds_mask(self.task.code):
                 journal.line("WARN", _MASKED_CODE)
             journal.tell_lines()
-            ended = await self._until_ended(journal, results)
-            results.close()
+            ended = self._true(await self._until_ended(journal, results))
+            try:
+                results.close()
+            except OSError as error:
+                ended = _failed(error, self._folder)
             _last_lines(journal, ended)
             journal.event(
                 pb.TaskEvent(
@@ -51,12 +57,24 @@ class Runner:
                 )
             )
 
+    async def cancel(self) -> None:
+        """The task is wished ended."""
+        self._killed = True
+        await self._engine.cancel(self.task)
+
+    async def stop(self) -> None:
+        """The engine ends, and the task with it, though nobody wished that of the task."""
+        self._stopped = True
+        await self._engine.cancel(self.task)
+
     async def _until_ended(self, journal: Journal, results: ResultWriter) -> seam.TaskEnded:
         reading = asyncio.create_task(self._read(journal, results))
         ticking = asyncio.create_task(_tick(journal, results))
         dying = asyncio.ensure_future(self._engine.died())
         try:
-            await asyncio.wait({reading, dying}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({reading, dying, ticking}, return_when=asyncio.FIRST_COMPLETED)
+            if ticking.done():
+                ticking.result()  # it ends only when it cannot write
             if not reading.done():  # what the engine said before it died is still worth reading
                 await asyncio.wait({reading}, timeout=1.0)
             if not reading.done():
@@ -64,14 +82,18 @@ class Runner:
             return reading.result()
         except Exception as error:
             log.exception("the engine failed to run task %s-%s", self.task.job_id, self.task.attempt)
-            return seam.TaskEnded(
-                seam.Outcome.FAILED, codes.INTERNAL, f"the engine connection failed: {_reason(error)}"
-            )
+            return _failed(error, self._folder)
         finally:
             for task in (reading, ticking, dying):
                 task.cancel()
             # an engine that does not let go must not keep the end back
             await asyncio.wait({reading, ticking, dying}, timeout=LET_GO_SECONDS)
+
+    def _true(self, ended: seam.TaskEnded) -> seam.TaskEnded:
+        """A task that was cancelled because its engine ends has not been killed by anybody."""
+        if ended.outcome is seam.Outcome.CANCELLED and self._stopped and not self._killed:
+            return seam.TaskEnded(seam.Outcome.FAILED, codes.ENGINE_LOST, STOPPED)
+        return ended
 
     async def _read(self, journal: Journal, results: ResultWriter) -> seam.TaskEnded:
         async for event in self._engine.run(self.task):
@@ -126,8 +148,12 @@ async def _tick(journal: Journal, results: ResultWriter) -> None:
         results.close_if_due()
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def _failed(error: Exception, folder: Path) -> seam.TaskEnded:
+    """How a task ends when it is not the engine that ends it."""
+    if disk.is_full(error):
+        return seam.TaskEnded(seam.Outcome.FAILED, codes.NOT_WRITTEN, disk.no_room(folder))
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return seam.TaskEnded(seam.Outcome.FAILED, codes.INTERNAL, f"the engine connection failed: {reason}")
 
 
 def _last_lines(journal: Journal, ended: seam.TaskEnded) -> None:

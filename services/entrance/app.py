@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from functools import cache, partial
 
 from commons.calls import rpc
@@ -68,7 +69,7 @@ class Entrance:
             storage,
             clock,
         )
-        workspaces = Workspaces(settings.home_folder / "workspace")
+        self._workspaces = workspaces = Workspaces(settings.home_folder / "workspace")
         self._app = rest.build(jobs, self._users, engines, storage, workspaces, scrape, lambda: self._ready)
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
@@ -76,12 +77,14 @@ class Entrance:
         self._sweep_seconds = settings.sweep_seconds
         self._loops: list[asyncio.Task[None]] = []
         self._sweep = partial(long_code.sweep, storage, jobhistory, clock)
+        self._sweeping: asyncio.Future[None] | None = None
         self._ready = False
 
     async def start(self) -> None:
         path = self._home / "credentials.json"
         await self._users.first_administrator(partial(credentials.write_fresh, path, self.url))
         credentials.write_url(path, self.url)
+        self._sweeping = asyncio.ensure_future(asyncio.to_thread(self._workspaces.sweep, time.time()))
         every = self._sweep_seconds
         loops = (
             self._grants.read_for_ever(),
@@ -99,6 +102,8 @@ class Entrance:
         self._ready = False
         await self._serving.stop()
         await self._instance.stop()
+        if self._sweeping is not None:
+            await self._sweeping
         for loop in self._loops:
             loop.cancel()
             with contextlib.suppress(asyncio.CancelledError):

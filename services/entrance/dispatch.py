@@ -25,7 +25,7 @@ from protocol.manager.client import Stub as Manager
 from protocol.manager.v1 import manager_pb2
 from protocol.states.job import JobStatus
 from protocol.values import JobRef
-from services.entrance.following import follow
+from services.entrance.following import follow, given_up
 from services.entrance.grants import Grants
 from services.entrance.intake import JobRequest
 from services.entrance.logs import rendered
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 1.0
 RETRY_SECONDS = 3.0
+UNSTARTED_ATTEMPTS = 2
+"""So many attempts beyond those asked for a job gets when its engine ended before the task came to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,14 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
     if grant is None:
         await _end_unstarted(job, parts)
         return _After(spoiled=True)
-    if grant.state != Grant.READY:
-        if job.status == JobStatus.RUNNING:
-            return await _fail(job, parts, codes.ENGINE_LOST, f"the engine ended while the job ran: {grant.why}")
+    lost_why = f"the engine ended while the job ran: {grant.why}"
+    if grant.state != Grant.READY and job.status != JobStatus.RUNNING:
+        if grant.was_ready:
+            return await _try_unstarted_again(job, parts, f"the engine ended before the job ran: {grant.why}")
         return await _fail(job, parts, codes.ENGINE_START_FAILED, f"the engine did not start: {grant.why}")
+    if not grant.ecm_address:
+        return await _fail(job, parts, codes.ENGINE_LOST, lost_why)
+    # what a task said is still on its node when its engine has ended
     ecm = parts.ecm_of(grant.ecm_address)
     if job.status != JobStatus.RUNNING:
         why = "Your job is Running now. Please wait it to complete."
@@ -124,10 +130,13 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
         if error.code == codes.TASK_CLOSED:  # the wish to end it was there first
             await _end_unstarted(job, parts)
             return _After(spoiled=False)
+        if error.code == codes.ENGINE_GONE:  # the engine never got the task
+            return await _try_unstarted_again(job, parts, f"the engine is gone: {error.message}")
         # a node that is silent for a while may still run the task: it is given up only with its engine
-        if error.code == codes.NO_LONGER_YOURS or (isinstance(error, Unavailable) and not lost()):
+        if error.code == codes.NO_LONGER_YOURS or (isinstance(error, Unavailable) and not given_up(error, lost())):
             raise
-        return await _fail(job, parts, codes.ENGINE_LOST, f"the engine is gone: {error.message}")
+        why = lost_why if grant.state == Grant.LOST else f"the engine is gone: {error.message}"
+        return await _fail(job, parts, codes.ENGINE_LOST, why)
     finally:
         for helper in helpers:
             helper.cancel()
@@ -196,13 +205,19 @@ async def _end_in_time(job: pb.LiveJob, story: pb.Story, cancelled: asyncio.Even
     cancelled.set()
 
 
-def _may_retry(job: pb.LiveJob) -> bool:
-    return job.attempt <= JobRequest.from_json(job.request).retries
+def _may_retry(job: pb.LiveJob, *, unstarted: bool = False) -> bool:
+    more = UNSTARTED_ATTEMPTS if unstarted else 0
+    return job.attempt <= JobRequest.from_json(job.request).retries + more
 
 
-async def _fail(job: pb.LiveJob, parts: Parts, code: int, why: str) -> _After:
+async def _try_unstarted_again(job: pb.LiveJob, parts: Parts, why: str) -> _After:
+    """Nothing of the attempt has run, so another one does nothing twice."""
+    return await _fail(job, parts, codes.ENGINE_LOST, why, retried=_may_retry(job, unstarted=True))
+
+
+async def _fail(job: pb.LiveJob, parts: Parts, code: int, why: str, *, retried: bool | None = None) -> _After:
     """The attempt has failed without its engine's own word: its engine is spoiled."""
-    retried = _may_retry(job)
+    retried = _may_retry(job) if retried is None else retried
     await _end(job, parts, JobStatus.WAIT_FOR_RETRY if retried else JobStatus.FAILED, code, why)
     return _After(spoiled=True, retried=retried)
 

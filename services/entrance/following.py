@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from commons.process import telemetry
 from commons.process.errors import HeadgateError, Unavailable
+from protocol import codes
 from protocol.ecm.client import Stub as Ecm
 from protocol.ecm.v1 import ecm_pb2
 from protocol.engineconn.v1.engineconn_pb2 import Ended, TaskEvent
@@ -53,12 +54,20 @@ async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callab
                     return events[-1].ended
             await reading
         except Unavailable as error:
-            if lost():
+            if given_up(error, lost()):
                 raise
             log.debug("job %s: the stream of its events broke: %s", job.job_id, error)
         finally:
             reading.cancel()
         await asyncio.sleep(AGAIN_SECONDS)
+
+
+def given_up(error: Unavailable, lost: bool) -> bool:
+    """Whether a task will never be heard of again: its engine is lost, and its node does not answer.
+
+    A node without room answers, and goes on once there is some.
+    """
+    return lost and error.code != codes.NOT_WRITTEN
 
 
 async def _read(ecm: Ecm, request: ecm_pb2.WatchTaskRequest, gathered: asyncio.Queue[TaskEvent | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -71,8 +72,8 @@ class Jobs:
         if key:
             short = await self._keys.bind(asker.user, key, submit, short)
         place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
-        record = await asyncio.to_thread(self._record, submit, request, asker, place)
         try:
+            record = await asyncio.to_thread(self._record, submit, request, asker, place)
             job = await self._save(record)
         except AlreadyExists:
             if not key:  # another process made the same id: a new one
@@ -82,11 +83,11 @@ class Jobs:
             try:
                 job = await self._jobhistory.FindJob(pb.FindJobRequest(short_id=short))
             except NotFound:
+                if error.code == codes.NOT_WRITTEN:  # for want of room it was not
+                    await self._undo(place, asker, key)
                 raise error from None
         except (Exhausted, Invalid):
-            await self._forget(place)
-            if key:
-                await self._keys.release(asker.user, key)
+            await self._undo(place, asker, key)
             raise
         self._instance.take(job.job_id)
         return job
@@ -105,21 +106,24 @@ class Jobs:
         short = exec_id.short_id(submit.creator, asker.user, kind, time_ordered())
         place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
         request = JobRequest("", submit.run_type, kind, version, submit.configuration)
-        record = await asyncio.to_thread(self._record, submit, request, asker, place)
         why = Secrets.of(submit.code, submit.params).mask(fault.message)
-        record.refusal.CopyFrom(pb.Refusal(error_code=fault.code, error_desc=why))
         try:
+            record = await asyncio.to_thread(self._record, submit, request, asker, place)
+            record.refusal.CopyFrom(pb.Refusal(error_code=fault.code, error_desc=why))
             job = await self._save(record)
         except HeadgateError as error:
             log.warning("a submit that intake refused is not kept: %s", error)
-            await self._forget(place)
+            await self._undo(place, asker, "")
             return {}
         return {"taskID": job.job_id, "execID": exec_id_of(job)}
 
-    async def _forget(self, place: layout.JobPath) -> None:
-        """Remove what was written of a submit that is not saved."""
-        await asyncio.to_thread(self._storage.remove, str(place))
-        await drop(path_of(place.short_id), self._storage)
+    async def _undo(self, place: layout.JobPath, asker: Asker, key: str) -> None:
+        """Keep nothing of a submit that is refused; a key that cannot be let go now still leads to no job."""
+        with contextlib.suppress(HeadgateError, OSError):
+            await asyncio.to_thread(self._storage.remove, str(place))
+            await drop(path_of(place.short_id), self._storage)
+            if key:
+                await self._keys.release(asker.user, key)
 
     async def wait(self, job: pb.Job, asker: Asker, seconds: float) -> pb.Job:
         """The job once its status is another one, or as it is after `seconds`."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from commons.process import disk
 from commons.process.errors import Broken, Invalid, NotFound
 from commons.storage import Entry
 from protocol import codes
@@ -97,8 +98,11 @@ class Workspaces:
             pass
 
     def write(self, place: Place, content: BinaryIO) -> None:
-        """A file, in place of what was there; it appears whole or not at all. Raises NotFound without its folder."""
-        with self._open(_parent(place)) as folder:
+        """A file, in place of what was there; it appears whole or not at all.
+
+        Raises NotFound without its folder, Unavailable without room.
+        """
+        with disk.told(self._folder / place.user), self._open(_parent(place)) as folder:
             temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
             try:
@@ -108,11 +112,23 @@ class Workspaces:
             except IsADirectoryError:
                 raise _name_wrong(place.parts[-1]) from None
             except OSError as error:
+                if disk.is_full(error):
+                    raise
                 what = f"{place.address[:200]} cannot be written: {error.strerror}"
                 raise Broken(codes.NOT_WRITTEN, what) from error
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary, dir_fd=folder)
+
+    def sweep(self, before: float) -> None:
+        """Remove what uploads that were broken off before this time (seconds since the epoch) left."""
+        if not self._folder.is_dir():
+            return
+        for _, _, names, folder in os.fwalk(self._folder):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    if name.startswith(_TEMPORARY) and os.stat(name, dir_fd=folder).st_mtime < before:
+                        os.unlink(name, dir_fd=folder)
 
     @contextlib.contextmanager
     def _open(self, place: Place, *, make: bool = False) -> Iterator[int]:

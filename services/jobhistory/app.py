@@ -25,7 +25,7 @@ class JobHistory:
     """Serves at `address` between `start` and `stop`."""
 
     def __init__(self, settings: Settings, db: Database, clock: Clock, address: str) -> None:
-        instances = Instances(clock, int(settings.lease_seconds * 1000))
+        instances = Instances(db, clock, int(settings.lease_seconds * 1000))
         self._servicer = JobHistoryServicer(db, Jobs(clock, settings.tenant_queued_jobs), instances, clock)
         self._db = db
         self._server = rpc.Server(address)

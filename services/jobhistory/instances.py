@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from commons.database.connections import Transaction
+from commons.database.connections import Database, Transaction
+from commons.database.hearing import Hearing
 from commons.process.clock import Clock
 from commons.process.errors import Conflict
 from protocol import codes
@@ -15,10 +16,10 @@ CLAIMED_AT_ONCE = 200
 class Instances:
     """An instance is lost when it has not renewed for `lease_ms`, judged only after as long a time of hearing."""
 
-    def __init__(self, clock: Clock, lease_ms: int) -> None:
+    def __init__(self, db: Database, clock: Clock, lease_ms: int) -> None:
         self._clock = clock
         self._lease_ms = lease_ms
-        self._hears_since_ms = clock.now_ms()
+        self._hearing = Hearing(db, clock)
 
     async def register(self, tx: Transaction, request: pb.RegisterInstanceRequest) -> pb.JobIds:
         """The unended jobs of the name: they belong to its new incarnation at once, with a higher epoch."""
@@ -32,7 +33,7 @@ class Instances:
         if not await store.renew_instance(tx, request.instance, request.incarnation, now):
             raise Conflict(codes.NO_LONGER_YOURS, f"a newer incarnation of instance {request.instance} took over")
         taken: list[int] = []
-        if now - self._hears_since_ms > self._lease_ms:
+        if self._hearing.ms() > self._lease_ms:
             taken = await store.jobs_of_lost_instances(tx, now - self._lease_ms, CLAIMED_AT_ONCE)
             await store.take_jobs(tx, request.instance, taken)
         return pb.RenewInstanceReply(cancelled=await store.cancelled(tx, request.instance), taken=taken)

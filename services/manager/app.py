@@ -40,7 +40,7 @@ class Manager:
         self._db, self._clock = db, clock
         news = News()
         requests = Requests(db, clock, settings, news)
-        nodes = Nodes(db, clock, requests, news)
+        nodes = Nodes(db, clock, requests, news, jobhistory)
         self._starting = Starting(db, clock, settings, news, requests, cache(connect_ecm))
         self._reconcile = Reconcile(db, clock, settings, news, (requests, nodes), jobhistory)
         self._server = rpc.Server(address)

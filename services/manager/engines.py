@@ -62,6 +62,12 @@ async def asked(tx: Transaction, clock: Clock, engine_id: str) -> None:
     await store.update_engine(tx, engine_id, _LIVING, asked_at=to_datetime(clock.now_ms()))
 
 
+async def ask_again(tx: Transaction, engine_id: str) -> None:
+    """Its start was interrupted, and its node does not know of it any more."""
+    values: dict[str, object] = {"asked_at": None, "why": "its start was interrupted"}
+    await store.update_engine(tx, engine_id, (EngineStatus.STARTING,), **values)
+
+
 async def unwant(tx: Transaction, engine_id: str, reason: str) -> None:
     """It shall stop; who waits for an engine does not get it any more. `reason`: idle, room or spoiled."""
     if await store.update_engine(tx, engine_id, _LIVING, wanted="stopped"):

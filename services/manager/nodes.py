@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from commons.database.connections import Database, Transaction
+from commons.database.hearing import Hearing
 from commons.process.clock import Clock
+from commons.process.errors import HeadgateError
+from protocol.jobhistory.client import Stub as JobHistory
+from protocol.jobhistory.v1 import jobhistory_pb2
 from protocol.manager.v1 import manager_pb2 as pb
 from protocol.states.engine import EngineStatus
 from protocol.states.node import NodeStatus
@@ -19,14 +25,16 @@ SETTLED_MS = 10_000
 class Nodes:
     """Takes a node's report: the rows follow what really runs there."""
 
-    def __init__(self, db: Database, clock: Clock, requests: Requests, news: News) -> None:
+    def __init__(self, db: Database, clock: Clock, requests: Requests, news: News, jobhistory: JobHistory) -> None:
         self._db = db
         self._clock = clock
         self._requests = requests
         self._news = news
+        self._jobhistory = jobhistory
+        self._hearing = Hearing(db, clock)
 
     async def report(self, report: pb.NodeReport) -> pb.NodeReportReply:
-        """Record the report; the reply names engines that must stop and engines the node may forget."""
+        """Record the report; the reply names engines that must stop, and engines and jobs the node may forget."""
         now = self._clock.now_ms()
         node = Node(report.node, report.ecm_address, Resource.of(report.capacity), True, now)
         reply = pb.NodeReportReply()
@@ -48,22 +56,34 @@ class Nodes:
             await self._missing(tx, report)
             await self._requests.grant_waiting(tx)
         self._news.wake()
+        if report.jobs:
+            with contextlib.suppress(HeadgateError):  # the next report asks again
+                asked = jobhistory_pb2.WhichEndedRequest(job_ids=report.jobs)
+                reply.ended_jobs.extend((await self._jobhistory.WhichEnded(asked)).job_ids)
         return reply
 
     async def _missing(self, tx: Transaction, report: pb.NodeReport) -> None:
-        """Engines the node had accepted and no longer knows of are gone."""
+        """Engines the node had accepted and no longer knows of are gone; one that only started is asked for again."""
         reported = {said.engine_id for said in report.engines}
         for engine in await store.engines(tx):
             if engine.node != report.node or engine.engine_id in reported:
                 continue
             # one that was accepted only just now may be missing from a report that was already on its way
             if engine.asked_at_ms is not None and self._clock.now_ms() - engine.asked_at_ms > SETTLED_MS:
-                await self._ended(tx, engine.engine_id, "its node no longer knows of it")
+                if engine.status is EngineStatus.STARTING and engine.wanted_alive:
+                    await engines.ask_again(tx, engine.engine_id)
+                else:
+                    await self._ended(tx, engine.engine_id, "its node no longer knows of it")
             elif not engine.asked and not engine.wanted_alive:
                 await self._ended(tx, engine.engine_id, "stopped before it was started")
 
     async def lost(self, silent_ms: int) -> None:
-        """Nodes silent for longer than `silent_ms` are lost, and their engines with them."""
+        """Nodes silent for longer than `silent_ms` are lost, and their engines with them.
+
+        Silence is judged only by one who could hear for as long.
+        """
+        if self._hearing.ms() <= silent_ms:
+            return
         now = self._clock.now_ms()
         async with self._db.write() as tx:
             silent = [n for n in await store.nodes(tx) if n.alive and now - n.heartbeat_at_ms > silent_ms]

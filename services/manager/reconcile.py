@@ -42,7 +42,6 @@ class Reconcile:
         self._jobhistory = jobhistory
         self._idle_ms = int(settings.engine_idle_seconds * 1000)
         self._silent_ms = int(settings.lease_seconds * 2000)
-        self._started_ms = clock.now_ms()
 
     async def run(self) -> None:
         await repeat("reconciling", self.round, POLL_SECONDS)
@@ -50,9 +49,7 @@ class Reconcile:
     async def round(self) -> None:
         now = self._clock.now_ms()
         await self.stop_idle(self._idle_ms)
-        # silence is judged only by one who could hear for as long
-        if now - self._started_ms > self._silent_ms:
-            await self._nodes.lost(self._silent_ms)
+        await self._nodes.lost(self._silent_ms)
         await self._release_ended(now)
         async with self._db.write() as tx:
             await store.delete_released(tx, now - KEPT_MS)

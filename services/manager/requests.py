@@ -173,5 +173,6 @@ def _grant(request: Request, engine: Engine | None, addresses: dict[str, str]) -
         ready = pb.EngineGrant.READY if engine.status is EngineStatus.READY else pb.EngineGrant.GRANTED
         grant.state = pb.EngineGrant.LOST if lost else ready
         grant.engine_id, grant.node, grant.why = engine.engine_id, engine.node, engine.why
+        grant.was_ready = engine.idle_since_ms is not None
         grant.ecm_address = addresses.get(engine.node, "")
     return grant

@@ -42,6 +42,7 @@ class Starting:
         self._clock = clock
         self._news = news
         self._ecm_of = ecm_of
+        self._started_ms = clock.now_ms()
         self._longest_ms = int(settings.engine_start_seconds * 1000)
         kept = {
             "flink_home": settings.flink_home,
@@ -74,7 +75,11 @@ class Starting:
         except Conflict as error:
             await self._ended(engine, error.message)
         except HeadgateError as error:
-            log.warning("engine %s: its node does not answer: %s", engine.engine_id, error)
+            log.warning("engine %s: its node does not do it: %s", engine.engine_id, error)
+            if not engine.asked and error.message != engine.why:
+                async with self._db.write() as tx:
+                    await engines.say(tx, engine.engine_id, error.message)
+                self._news.wake()
 
     async def _look(self, engine: Engine, ecm: Ecm) -> None:
         if engine.status is EngineStatus.STARTING and engine.wanted_alive and self._too_old(engine):
@@ -103,7 +108,8 @@ class Starting:
             await engines.asked(tx, self._clock, engine.engine_id)
 
     def _too_old(self, engine: Engine) -> bool:
-        return self._clock.now_ms() - engine.created_at_ms > self._longest_ms
+        # while there was no manager, nobody could see that it was ready
+        return self._clock.now_ms() - max(engine.created_at_ms, self._started_ms) > self._longest_ms
 
     async def _ended(self, engine: Engine, why: str) -> None:
         async with self._db.write() as tx:

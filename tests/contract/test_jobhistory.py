@@ -26,7 +26,7 @@ async def history(tmp_path: Path) -> AsyncIterator[JobHistoryServicer]:
     db = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db")
     await schema.create(db, "test")
     yield JobHistoryServicer(
-        db, Jobs(SystemClock(), tenant_queued_jobs=3), Instances(SystemClock(), 15_000), SystemClock()
+        db, Jobs(SystemClock(), tenant_queued_jobs=3), Instances(db, SystemClock(), 15_000), SystemClock()
     )
     await db.close()
 
@@ -111,7 +111,7 @@ class TurnedClock:
 async def test_jobs_of_an_instance_that_is_silent_are_taken_over(tmp_path: Path) -> None:
     db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), TurnedClock()
     await schema.create(db, "test")
-    history = JobHistoryServicer(db, Jobs(clock, 10), Instances(clock, 15_000), clock)
+    history = JobHistoryServicer(db, Jobs(clock, 10), Instances(db, clock, 15_000), clock)
     for name in ("h:1", "h:2"):
         await history.RegisterInstance(pb.RegisterInstanceRequest(instance=name, incarnation=name), None)
     job = await history.SaveJobHistory(request("s1"), None)
@@ -187,7 +187,7 @@ async def test_an_engine_is_remembered_when_the_job_has_ended(history: JobHistor
 async def test_the_longest_jobs_are_first(tmp_path: Path) -> None:
     db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), TurnedClock()
     await schema.create(db, "test")
-    history = JobHistoryServicer(db, Jobs(clock, 10), Instances(clock, 15_000), clock)
+    history = JobHistoryServicer(db, Jobs(clock, 10), Instances(db, clock, 15_000), clock)
     for name, ms in (("short", 1), ("long", 90_000), ("middle", 1500)):
         job = await history.SaveJobHistory(request(name), None)
         clock.ms += ms

@@ -70,6 +70,19 @@ async def test_a_manager_that_has_just_started_has_not_heard_for_long_enough_to_
     assert await manager.states(1) == ["LOST"]
 
 
+async def test_who_could_not_use_the_database_has_not_heard_either(manager: Managing) -> None:
+    await manager.ready(1)
+    manager.clock.turn(3600)
+    manager.db.failures += 1  # a disk was full for an hour, and no heartbeat could be written
+    for seconds in (0, SILENT):
+        manager.clock.turn(seconds)
+        await manager.reconcile.round()
+        assert await manager.states(1) == ["READY"]
+    manager.clock.turn(0.001)
+    await manager.reconcile.round()
+    assert await manager.states(1) == ["LOST"]
+
+
 async def test_only_the_silent_node_is_lost(manager: Managing) -> None:
     await manager.ready(1)
     manager.clock.turn(SILENT + 1)
@@ -114,6 +127,26 @@ async def test_an_engine_that_its_node_no_longer_knows_has_ended(manager: Managi
     await manager.report()
     assert (await manager.grant(1)).why == "its node no longer knows of it"
     assert await manager.states(1) == ["LOST"]
+
+
+async def test_a_start_that_its_node_no_longer_knows_of_is_asked_for_again(manager: Managing) -> None:
+    engine = (await manager.ask(1)).engine_id
+    await manager.starting.round()
+    manager.clock.turn(11)
+    await manager.report()
+    assert ((await manager.grant(1)).state, (await manager.grant(1)).why) == (
+        pb.EngineGrant.GRANTED,
+        "its start was interrupted",
+    )
+    await manager.settle()
+    assert [asked.engine_id for asked in manager.node.created] == [engine, engine]
+    assert await manager.states(1) == ["READY"]
+
+
+async def test_a_node_hears_which_of_its_jobs_have_ended(manager: Managing) -> None:
+    manager.history.ended = {1, 3}
+    report = pb.NodeReport(node="n1", incarnation="x", ecm_address="unix:n1", jobs=[1, 2])
+    assert list((await manager.nodes.report(report)).ended_jobs) == [1]
 
 
 @pytest.mark.parametrize("unreachable_seconds", [0, 20])
@@ -193,11 +226,24 @@ async def test_an_engine_that_is_not_ready_in_time_is_given_up(manager: Managing
     assert manager.node.terminated == [engine]
 
 
+async def test_a_start_is_not_too_slow_while_there_was_no_manager(manager: Managing) -> None:
+    await manager.ask(1)
+    await manager.starting.round()
+    manager.clock.turn(3600)
+    manager.restart()
+    manager.clock.turn(120)
+    await manager.starting.round()
+    assert await manager.states(1) == ["GRANTED"]
+    manager.clock.turn(0.001)
+    await manager.starting.round()
+    assert await manager.states(1) == ["LOST"]
+
+
 async def test_a_node_that_does_not_answer_is_asked_again(manager: Managing) -> None:
     await manager.ask(1)
     manager.node.fault = Unavailable(codes.UNREACHABLE, "nobody listens")
     await manager.starting.round()
-    assert await manager.states(1) == ["GRANTED"]
+    assert ((await manager.grant(1)).state, (await manager.grant(1)).why) == (pb.EngineGrant.GRANTED, "nobody listens")
     manager.node.fault = None
     await manager.settle()
     assert await manager.states(1) == ["READY"] and len(manager.node.created) == 1

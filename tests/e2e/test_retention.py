@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from headgate import HeadgateError, Job
 
-from tests.conftest import Service, start, stop
+from tests.conftest import Service, kill, start, stop
 from tests.support.jobs import eventually
 from tests.support.rest import PREFIX, Rest
 
@@ -115,10 +114,10 @@ def test_a_kill_while_files_go_leaves_nothing_half(begin: Begin) -> None:
     running = service.admin.submit("echo begin; sleep 600", engine="shell-1")
     jobs = [run(service, "echo one") for _ in range(8)]
     paths = [folder(service, job) for job in jobs]
-    stop(service, signal.SIGKILL)
+    kill(service)
     service = begin(result_days=SECOND, sweep_seconds=0.2)
     eventually(lambda: not all(path.exists() for path in paths), "files go")
-    stop(service, signal.SIGKILL)
+    kill(service)
     with sqlite3.connect(service.home / "headgate.db") as db:
         said = {job for (job,) in db.execute("SELECT job_id FROM headgate_job_files WHERE state != 'kept'")}
     db.close()

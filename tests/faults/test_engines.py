@@ -8,14 +8,15 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 from headgate import Job
 
-from tests.conftest import Service, start, stop
-from tests.faults.test_points import nothing_is_held, processes
+from tests.conftest import Service, Start, start, stop
 from tests.support.jobs import eventually, run, tables
+from tests.support.leftovers import gone, rows, settled
 
 STREAM = """CREATE TABLE g (id INT) WITH ('connector'='datagen', 'rows-per-second'='5');
 CREATE TABLE b (id INT) WITH ('connector'='blackhole'); INSERT INTO b SELECT * FROM g"""
@@ -23,10 +24,11 @@ CREATE TABLE b (id INT) WITH ('connector'='blackhole'); INSERT INTO b SELECT * F
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = start(tmp_path_factory.mktemp("engines") / "home", "--stop-engines", HEADGATE_LEASE_SECONDS="2")
+    limit = {"HEADGATE_TENANT_ENGINES": "1", "HEADGATE_TENANT_RUNNING_JOBS": "1"}
+    service = start(tmp_path_factory.mktemp("engines") / "home", "--stop-engines", HEADGATE_LEASE_SECONDS="2", **limit)
     yield service
     assert stop(service) == 0
-    assert processes(service.home) == []
+    gone(service.home)
 
 
 def running(service: Service) -> Job:
@@ -45,6 +47,16 @@ def process_of(service: Service, name: str) -> psutil.Process:
     raise AssertionError(f"no {name}")
 
 
+def members(group: int) -> list[int]:
+    """The living processes of a group."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
+
+
 @pytest.mark.parametrize(
     ("victim", "number", "why"),
     [
@@ -55,15 +67,20 @@ def process_of(service: Service, name: str) -> psutil.Process:
 )
 def test_an_engine_dies_or_hangs(engines: Service, victim: str, number: signal.Signals, why: str) -> None:
     job = running(engines)
+    ((engine, status),) = rows(engines.home, f"SELECT engine_id, status FROM headgate_engine WHERE job_id = {job.id}")
+    assert status == "Ready"
     process = process_of(engines, victim)
-    family = [process, *process.children(recursive=True)]
+    group = os.getpgid(process.pid)
+    assert len(members(group)) >= 3, "the shim, the connection, the JVM"
     os.kill(process.pid, number)
     assert job.wait(30 if number is signal.SIGKILL else 90) == "Failed"
     assert re.match(why, job.history()["errDesc"]), job.history()["errDesc"]
     assert job.log()[-1].endswith("completed with a status Failed. You can view logs for the reason.")
-    eventually(lambda: not any(one.is_running() and one.status() != "zombie" for one in family), "all of it is gone")
+    eventually(lambda: not members(group), "all of it is gone")
+    # there is room for one engine: the next job gets a new one because the limit was given back
     assert tables(run(engines, "SELECT 1")) == [[["1"]]]
-    nothing_is_held(engines.home, engines.client())
+    assert rows(engines.home, f"SELECT status FROM headgate_engine WHERE engine_id = '{engine}'") == [("Ended",)]
+    settled(engines.home)
 
 
 def test_an_idle_engine_that_dies_is_replaced(engines: Service) -> None:
@@ -74,15 +91,26 @@ def test_an_idle_engine_that_dies_is_replaced(engines: Service) -> None:
         assert time.monotonic() < until, job.history()["errDesc"]
 
 
-def test_an_engine_that_dies_at_birth_is_told_within_seconds(tmp_path_factory: pytest.TempPathFactory) -> None:
-    home = tmp_path_factory.mktemp("birth") / "home"
-    modules = {
-        "HEADGATE_ENGINE_MODULES": "shell=tests.support.fake_engine",
-        "HEADGATE_ENGINE_FAKE_OPEN": "fail no luck",
-    }
-    service = start(home, "--stop-engines", **modules)
-    job = service.client().submit("rows 1", engine="shell-1")
+@pytest.mark.parametrize(
+    ("module", "opening", "why"),
+    [
+        ("tests.support.fake_engine", "fail no luck", "the fake engine did not open: no luck"),
+        ("tests.support.fake_engine", "crash", "its process ended with exit code 137: Killed"),
+        (
+            "tests.support.no_engine",
+            "",
+            "its process ended with exit code 1: .* No module named 'tests.support.no_engine'",
+        ),
+    ],
+)
+def test_an_engine_that_dies_at_birth_is_told_within_seconds(
+    begin: Start, home: Path, module: str, opening: str, why: str
+) -> None:
+    modules = {"HEADGATE_ENGINE_MODULES": f"shell={module}", "HEADGATE_ENGINE_FAKE_OPEN": opening}
+    service = begin("--stop-engines", **modules)
+    job = service.admin.submit("rows 1", engine="shell-1")
     assert job.wait(30) == "Failed"
-    assert job.history()["errDesc"] == "the engine did not start: the fake engine did not open: no luck"
-    nothing_is_held(home, service.client())
+    assert re.fullmatch(f"the engine did not start: {why}", job.history()["errDesc"]), job.history()["errDesc"]
+    settled(home)
     assert stop(service) == 0
+    gone(home)

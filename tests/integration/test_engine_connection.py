@@ -300,13 +300,14 @@ async def test_terminate_leaves_no_process_that_the_engine_forgot(node: Node) ->
     await until(lambda: not processes(node.home), 5.0)
 
 
-async def test_terminate_cancels_the_task(node: Node) -> None:
+async def test_terminate_fails_the_task_that_nobody_killed(node: Node) -> None:
     await node.ready()
     await node.run("log INFO begin\nsleep 600")
     await node.said("begin")
     assert await node.stopped() == "stopped"
     ended = (await node.events())[-1].ended
-    assert (ended.status, ended.code) == ("Cancelled", codes.KILLED)
+    assert (ended.status, ended.code) == ("Failed", codes.ENGINE_LOST)
+    assert ended.message == "the engine was stopped while the job ran"
 
 
 async def test_the_next_daemon_goes_on_where_the_last_one_stopped(node: Node) -> None:

@@ -87,7 +87,7 @@ class Managing:
         """A new manager on the rows of the one before."""
         self.news = News()
         self.requests = Requests(self.db, self.clock, self.settings, self.news)
-        self.nodes = Nodes(self.db, self.clock, self.requests, self.news)
+        self.nodes = Nodes(self.db, self.clock, self.requests, self.news, self.history)
         parts = (self.requests, self.nodes)
         self.reconcile = Reconcile(self.db, self.clock, self.settings, self.news, parts, self.history)
         self.starting = Starting(

@@ -96,6 +96,7 @@ class EngineGrant(_message.Message):
     NODE_FIELD_NUMBER: _builtins.int
     ECM_ADDRESS_FIELD_NUMBER: _builtins.int
     WHY_FIELD_NUMBER: _builtins.int
+    WAS_READY_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     attempt: _builtins.int
     state: Global___EngineGrant.State.ValueType
@@ -104,6 +105,8 @@ class EngineGrant(_message.Message):
     ecm_address: _builtins.str
     """The gRPC address of the node's ECM."""
     why: _builtins.str
+    was_ready: _builtins.bool
+    """Of a lost engine: whether it had been ready. One that had not cannot have been given the task."""
     def __init__(
         self,
         *,
@@ -114,10 +117,11 @@ class EngineGrant(_message.Message):
         node: _builtins.str = ...,
         ecm_address: _builtins.str = ...,
         why: _builtins.str = ...,
+        was_ready: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "ecm_address", b"ecm_address", "engine_id", b"engine_id", "job_id", b"job_id", "node", b"node", "state", b"state", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "ecm_address", b"ecm_address", "engine_id", b"engine_id", "job_id", b"job_id", "node", b"node", "state", b"state", "was_ready", b"was_ready", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -386,6 +390,7 @@ class NodeReport(_message.Message):
     ECM_ADDRESS_FIELD_NUMBER: _builtins.int
     CAPACITY_FIELD_NUMBER: _builtins.int
     ENGINES_FIELD_NUMBER: _builtins.int
+    JOBS_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     incarnation: _builtins.str
     ecm_address: _builtins.str
@@ -393,6 +398,10 @@ class NodeReport(_message.Message):
     def capacity(self) -> _types_pb2.Resource: ...
     @_builtins.property
     def engines(self) -> _containers.RepeatedCompositeFieldContainer[Global___EngineReport]: ...
+    @_builtins.property
+    def jobs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Jobs whose tasks lie on the node."""
+
     def __init__(
         self,
         *,
@@ -401,10 +410,11 @@ class NodeReport(_message.Message):
         ecm_address: _builtins.str = ...,
         capacity: _types_pb2.Resource | None = ...,
         engines: _abc.Iterable[Global___EngineReport] | None = ...,
+        jobs: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "ecm_address", b"ecm_address", "engines", b"engines", "incarnation", b"incarnation", "node", b"node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "ecm_address", b"ecm_address", "engines", b"engines", "incarnation", b"incarnation", "jobs", b"jobs", "node", b"node"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -457,6 +467,7 @@ class NodeReportReply(_message.Message):
 
     STOP_FIELD_NUMBER: _builtins.int
     FORGET_FIELD_NUMBER: _builtins.int
+    ENDED_JOBS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Engines that must not run (any more)."""
@@ -465,15 +476,20 @@ class NodeReportReply(_message.Message):
     def forget(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Engines whose end is recorded: the node may forget them."""
 
+    @_builtins.property
+    def ended_jobs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Jobs of the report that have ended: what their tasks said is recorded."""
+
     def __init__(
         self,
         *,
         stop: _abc.Iterable[_builtins.str] | None = ...,
         forget: _abc.Iterable[_builtins.str] | None = ...,
+        ended_jobs: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["forget", b"forget", "stop", b"stop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended_jobs", b"ended_jobs", "forget", b"forget", "stop", b"stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,6 +64,7 @@ def argv(spec: EngineSpec, files: Files, workdir: Path) -> list[str]:
         "-XX:MaxMetaspaceSize=256m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
+        "-XX:+PerfDisableSharedMem",  # it would leave a file in /tmp when it is killed
         "-Xlog:disable",
         "-Xlog:all=error:stderr",
         "-Dorg.apache.flink.api.python.shaded.io.netty.tryReflectionSetAccessible=true",  # for Arrow
