@@ -27,7 +27,7 @@ from services.entrance.wire.jobs import Submit
 
 WAIT_POLL_SECONDS = 0.1
 LONGEST_CODE = 50_000
-"""Bytes of code in a row; longer code lies in a file."""
+"""Bytes of code in a row, also as it is written in JSON; longer code lies in a file."""
 
 
 class Jobs:
@@ -129,7 +129,7 @@ class Jobs:
     ) -> pb.SaveJobHistoryRequest:
         """What is saved. Long code lies in files: as it was written, and as it runs."""
         code = submit.code
-        if len(code.encode()) > LONGEST_CODE or len(request.code.encode()) > LONGEST_CODE:
+        if len(code.encode()) > LONGEST_CODE or len(json.dumps(request.code)) > LONGEST_CODE:
             self._storage.write(f"{place}/{layout.CODE}", code.encode())
             self._storage.write(f"{place}/{layout.CODE_TO_RUN}", request.code.encode())
             code = self._storage.address(f"{place}/{layout.CODE}")

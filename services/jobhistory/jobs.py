@@ -98,7 +98,7 @@ class Jobs:
             values |= {
                 "progress": "1.0",
                 "error_code": 0 if ok else request.error_code,
-                "error_desc": "" if ok else _cut(request.error_desc or request.why, LONGEST_DESCRIPTION),
+                "error_desc": "" if ok else cut(request.error_desc or request.why, LONGEST_DESCRIPTION),
             }
         if not await store.update_group(tx, job_id, JOB.sources(target), values):
             raise Conflict(codes.TRANSITION_REFUSED, f"job {job_id} is {row.status} and cannot become {target}")
@@ -228,7 +228,7 @@ def _event(job_id: int, at: object, source: str, target: str, by: str, why: str)
         "from_status": source,
         "to_status": target,
         "by": by,
-        "why": _cut(why, LONGEST_DESCRIPTION),
+        "why": cut(why, LONGEST_DESCRIPTION),
     }
 
 
@@ -253,5 +253,6 @@ def _taken(short_id: str) -> AlreadyExists:
     return AlreadyExists(codes.NAME_TAKEN, f"another instance has made {short_id}; make a new id")
 
 
-def _cut(text: str, longest: int) -> str:
+def cut(text: str, longest: int) -> str:
+    """At most so many characters of a text; what is cut is said."""
     return text if len(text) <= longest else text[: longest - 7] + "… (cut)"

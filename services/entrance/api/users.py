@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 
 from commons.process.errors import Invalid, Refused
 from protocol import codes
-from services.entrance.api.asking import TICKET, asker_of, ticket_of
-from services.entrance.api.bodies import json_object
+from services.entrance.api.asking import TICKET, address_of, asker_of, ticket_of
+from services.entrance.api.bodies import LARGEST_FORM, json_object
 from services.entrance.users import TokenInfo, Users
 from services.entrance.wire import envelope
 
@@ -28,7 +28,8 @@ async def login(request: Request) -> Response:
     if known is not None:
         text = f"{known.user} already logged in, please log out before signing in(已经登录，请先退出再进行登录)！"
         return JSONResponse(envelope.ok(None, {"userName": known.user}, text))
-    body = {**request.query_params, **await json_object(request, may_lack=bool(request.query_params))}
+    form = await json_object(request, may_lack=bool(request.query_params), largest=LARGEST_FORM)
+    body = {**request.query_params, **form}
     more: dict[str, object] = {"enableWatermark": False, "sessionTimeOut": users.session_ms}
     name, password = body.get("userName"), body.get("password")
     for value, text in (
@@ -38,7 +39,7 @@ async def login(request: Request) -> Response:
         if not isinstance(value, str) or not value:
             return JSONResponse(envelope.failed(None, text, more), 400)
     try:
-        asker, ticket = await users.log_in(str(name), str(password))
+        asker, ticket = await users.log_in(str(name), str(password), address_of(request))
     except Invalid as error:
         return JSONResponse(envelope.failed(None, error.message, more), 400)
     return _logged_in({**more, "isAdmin": asker.is_admin, "userName": asker.user}, ticket)
@@ -133,7 +134,7 @@ async def update(request: Request) -> dict[str, object]:
         raise Invalid(codes.FIELD_INVALID, "give either password or isAdmin", field="password")
     if "password" in body:
         old = _given(body, "oldPassword", str, "")
-        await users.change_password(asker, name, _given(body, "password", str), old)
+        await users.change_password(asker, name, _given(body, "password", str), old, address_of(request))
     else:
         await users.set_administrator(asker, name, _given(body, "isAdmin", bool))
     return envelope.ok(None, {"userName": name})
