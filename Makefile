@@ -5,7 +5,7 @@ READY := .venv/.ready
 CODE := services protocol commons clients/python/headgate tests examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up lint fmt proto sql lock clean
+.PHONY: help setup demo test up lint fmt proto sql docs lock clean
 
 help:  ## this page
 	@echo "Headgate: a governed gateway in front of Apache Flink"
@@ -51,6 +51,9 @@ proto: $(READY)  ## generate the gRPC code anew
 
 sql: $(READY)  ## write sql/ anew from the tables
 	@$(PY) -P -m services.schema
+
+docs: $(READY)  ## write docs/rest.md anew from the routes
+	@$(PY) -P -m services.entrance.reference
 
 lock: $(READY)  ## compile requirements.lock anew
 	@.venv/bin/uv pip compile -q --system-certs --universal --python-version 3.11 --generate-hashes --no-header \

@@ -19,6 +19,7 @@ import pytest
 from headgate import Job
 
 from tests.conftest import Service
+from tests.support.document import contradictions
 from tests.support.jobs import BATCH, eventually
 from tests.support.rest import PREFIX
 
@@ -198,6 +199,7 @@ def _ask(row: dict[str, Any], callers: dict[str, httpx2.Client], values: dict[st
 
 def _differences(row: dict[str, Any], reply: httpx2.Response) -> list[str]:
     found = [] if reply.status_code == row["http"] else [f"http: {reply.status_code}, not {row['http']}"]
+    found += [f"document: {each}" for each in contradictions(reply)]
     if "text_reply" in row:
         return found if reply.text == row["text_reply"] else [*found, f"text: {reply.text[:60]!r}"]
     told = reply.json()

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from commons.process.errors import KINDS, TooLarge
 from commons.process.settings import Settings
+from protocol import codes
 from services import schema
+from services.entrance import reference
+from services.entrance.api import bodies
 
 ROOT = Path(__file__).parent.parent.parent
 FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
@@ -63,6 +67,27 @@ def test_generated_code_is_current() -> None:
 @pytest.mark.parametrize("dialect", ["sqlite", "mysql"])
 def test_the_sql_files_are_the_tables(dialect: str) -> None:
     assert (ROOT / "sql" / dialect / "schema.sql").read_text() == schema.ddl(dialect)
+
+
+def test_the_rest_reference_is_what_the_routes_say() -> None:
+    assert reference.FILE.read_text() == reference.markdown(), "out of date, run 'make docs'"
+
+
+STATUSES = {kind.__name__: kind.http_status for kind in (*KINDS.values(), TooLarge, bodies.TooSlow, bodies.WrongType)}
+ANSWERING = [f for f in FILES if f.startswith(("services/entrance/", "services/jobhistory/")) and f.endswith(".py")]
+
+
+def test_codes_say_under_which_http_status_they_are_met() -> None:
+    said = {code: where.split(", ") for code, where, _ in reference.meanings()}
+    raised = {
+        (getattr(codes, str(name)), str(STATUSES[str(kind)]))
+        for f in ANSWERING
+        for kind, name in re.findall(r"\b(\w+)\(\s*codes\.(\w+)", (ROOT / f).read_text())
+        if kind in STATUSES
+    }
+    inside = {code for code, where in said.items() if where[0] in ("inside", "start")}
+    routes = {(codes.ROUTE_UNKNOWN, "400")}  # carries the web framework's own status
+    assert [(code, status) for code, status in raised - routes if code not in inside and status not in said[code]] == []
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

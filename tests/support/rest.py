@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from tests.conftest import Service
+from tests.support.document import contradictions
 
 PREFIX, ALIAS = "/api/rest_j/v1", "/api"
 
@@ -23,6 +24,7 @@ class Rest:
         """The data of a good answer, whose envelope names the route."""
         reply = self.http.get(PREFIX + route, params=query)
         answer = reply.json()
+        assert contradictions(reply) == []
         assert (reply.status_code, list(answer)) == (200, ["method", "status", "message", "data"]), answer
         assert (answer["method"], answer["status"]) == (ALIAS + route, 0)
         return answer["data"]
@@ -32,6 +34,7 @@ class Rest:
         path = PREFIX + route
         reply = self.http.get(path, params=query) if body is None else self.http.post(path, json=body)
         answer = reply.json()
+        assert contradictions(reply) == []
         assert (reply.status_code, answer["status"]) == (400, 1), answer
         assert re.fullmatch("[0-9a-f]{16}", answer["data"]["trace_id"])
         fault = answer["data"]["errorMsg"]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter
 
 from commons.storage import Storage
 from services.entrance.api import (
+    document,
     downloads,
     errors,
     events,
     files,
+    health,
     history,
     jobs,
     operation,
@@ -32,27 +33,23 @@ PREFIX, ALIAS = "/api/rest_j/v1", "/api"
 
 def build(
     jobs_: Jobs, users_: Users, engines: Engines, storage: Storage, workspaces: Workspaces, ready: Callable[[], bool]
-) -> FastAPI:
+) -> document.Door:
     """The application; `ready` says whether the service may be used."""
-    app = FastAPI(title="Headgate", docs_url=None, redoc_url=None)
+    app = door()
     app.state.jobs, app.state.users, app.state.storage = jobs_, users_, storage
     app.state.results, app.state.engines, app.state.workspaces = Results(storage), engines, workspaces
+    app.state.ready = ready
+    return app
+
+
+def door() -> document.Door:
+    """The application without what stands behind it: its routes and its OpenAPI document."""
+    app = document.Door()
     routes = APIRouter()
     for family in (users, jobs, events, streams, operation, history, statistics, files, downloads, workspace):
         routes.include_router(family.router)
     app.include_router(routes, prefix=PREFIX)
     app.include_router(routes, prefix=ALIAS, include_in_schema=False)
+    app.include_router(health.router)
     errors.install(app)
-
-    @app.get("/health/ready", tags=["health"])
-    async def health_ready() -> Response:
-        """200 when the service takes jobs, otherwise 503."""
-        up = ready()
-        return JSONResponse({"ready": up}, 200 if up else 503)
-
-    @app.get("/health/live", tags=["health"])
-    async def health_live() -> Response:
-        """200 as long as the process answers."""
-        return JSONResponse({"live": True})
-
     return app

@@ -13,19 +13,27 @@ from fastapi.responses import StreamingResponse
 from commons.process.errors import Invalid
 from protocol import codes, layout
 from services.entrance.api.asking import asker_of
+from services.entrance.api.declared import declared
 from services.entrance.api.places import job_place, result_set_name, results_of
 from services.entrance.results import Results
 from services.entrance.spreadsheet import NUMBERS, Sheet, csv_file, xlsx_file
 from services.entrance.wire import results as wire
 from services.entrance.wire.queries import number
+from services.entrance.wire.shapes import files as shapes
 
 router = APIRouter(prefix="/filesystem", tags=["filesystem"])
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _CSV = "text/plain;charset=utf-8"
+_SHEET: dict[str, dict[str, object]] = {_XLSX: {"type": "string", "format": "binary"}}
+_EITHER: dict[str, dict[str, object]] = {_CSV: {"type": "string"}, **_SHEET}
 
 
-@router.get("/resultsetToExcel")
+@router.get(
+    "/resultsetToExcel",
+    response_class=StreamingResponse,
+    **declared("resultsetToExcel", _EITHER, query=shapes.SheetQuery),
+)
 async def result_set(request: Request) -> StreamingResponse:
     """One result set, as `outputFileType` csv or xlsx; all of its rows unless `limit` is given."""
     asker = await asker_of(request)
@@ -44,7 +52,11 @@ async def result_set(request: Request) -> StreamingResponse:
     return _attachment(csv_file(sheet.head, sheet.rows, separator, quote_all=quote_all), query, kind)
 
 
-@router.get("/resultsetsToExcel")
+@router.get(
+    "/resultsetsToExcel",
+    response_class=StreamingResponse,
+    **declared("resultsetsToExcel", _SHEET, query=shapes.SheetsQuery),
+)
 async def result_sets(request: Request) -> StreamingResponse:
     """All result sets of a job, each on a sheet of one .xlsx file."""
     asker = await asker_of(request)

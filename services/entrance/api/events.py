@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from services.entrance.api.asking import asker_of
+from services.entrance.api.declared import JobKey, declared
 from services.entrance.events import events
 from services.entrance.jobs import Jobs
 from services.entrance.users import Asker
@@ -19,8 +20,19 @@ from services.entrance.wire.queries import number
 router = APIRouter(prefix="/entrance", tags=["entrance"])
 
 
-@router.get("/{id}/events")
-async def watch(request: Request, id: str) -> StreamingResponse:
+_EVENTS: dict[str, dict[str, object]] = {"text/event-stream": {"type": "string"}}
+_SEEN: dict[str, object] = {
+    "type": "integer",
+    "description": "The id of the last event seen: the stream goes on there.",
+}
+
+
+@router.get(
+    "/{id}/events",
+    response_class=StreamingResponse,
+    **declared("jobEvents", _EVENTS, headers={"Last-Event-ID": _SEEN}),
+)
+async def watch(request: Request, id: JobKey) -> StreamingResponse:
     """status, progress, log and end as they come; a client that was cut off sends Last-Event-ID and goes on."""
     asker = await asker_of(request)
     jobs: Jobs = request.app.state.jobs

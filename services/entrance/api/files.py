@@ -10,6 +10,7 @@ from commons.process.errors import Invalid, NotFound
 from commons.storage import Storage
 from protocol import codes, layout
 from services.entrance.api.asking import asker_of
+from services.entrance.api.declared import declared
 from services.entrance.api.places import any_place, job_at, job_place, result_set_name, results_of
 from services.entrance.jobs import Jobs
 from services.entrance.results import Results
@@ -17,6 +18,7 @@ from services.entrance.users import Asker
 from services.entrance.wire import envelope, logs
 from services.entrance.wire import results as wire
 from services.entrance.wire.queries import number
+from services.entrance.wire.shapes import files as shapes
 from services.entrance.workspace import Place, Workspaces
 
 router = APIRouter(prefix="/filesystem", tags=["filesystem"])
@@ -24,7 +26,7 @@ router = APIRouter(prefix="/filesystem", tags=["filesystem"])
 LARGEST_TEXT = 30 * 1024 * 1024
 
 
-@router.get("/getDirFileTrees")
+@router.get("/getDirFileTrees", **declared("dirFileTrees", shapes.FileTrees, query=shapes.PathQuery))
 async def dir_file_trees(request: Request) -> dict[str, object]:
     """A job's result sets, sorted by number; or what a folder of the workspace holds."""
     asker = await asker_of(request)
@@ -40,7 +42,7 @@ async def dir_file_trees(request: Request) -> dict[str, object]:
     return envelope.ok("/api/filesystem/getDirFileTrees", {"dirFileTrees": wire.tree(path.strip(), entries)})
 
 
-@router.get("/openFile")
+@router.get("/openFile", **declared("openFile", shapes.Opened, query=shapes.OpenQuery))
 async def open_file(request: Request) -> dict[str, object]:
     """A page of a result set, or a whole text of the workspace."""
     asker = await asker_of(request)
@@ -60,7 +62,7 @@ async def open_file(request: Request) -> dict[str, object]:
     return envelope.ok("/api/filesystem/openFile", data)
 
 
-@router.get("/openLog")
+@router.get("/openLog", **declared("openLog", shapes.FourLogs, query=shapes.LogQuery))
 async def open_log(request: Request) -> dict[str, object]:
     """A job's log as [error, warn, info, all], only the levels that `logLevel` names; a very long one is cut."""
     asker = await asker_of(request)
@@ -80,7 +82,7 @@ async def open_log(request: Request) -> dict[str, object]:
     return envelope.ok("/api/filesystem/openLog", {"log": four})
 
 
-@router.get("/isExist")
+@router.get("/isExist", **declared("isExist", shapes.Exists, query=shapes.PathQuery))
 async def is_exist(request: Request) -> dict[str, object]:
     """Whether the path leads to a result set, a log, or something in the workspace."""
     asker = await asker_of(request)
@@ -88,7 +90,7 @@ async def is_exist(request: Request) -> dict[str, object]:
     return envelope.ok("/api/filesystem/isExist", {"isExist": await _exists(request, asker, place)})
 
 
-@router.get("/fileInfo")
+@router.get("/fileInfo", **declared("fileInfo", shapes.FileInfo, query=shapes.PathQuery))
 async def file_info(request: Request) -> dict[str, object]:
     """How many columns and rows a result set has; a text of the workspace has lines in one column."""
     asker = await asker_of(request)

@@ -8,11 +8,14 @@ from fastapi.responses import JSONResponse
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from services.entrance.api.asking import asker_of, job_of
 from services.entrance.api.bodies import json_object
+from services.entrance.api.declared import JobKey, declared
 from services.entrance.jobs import Jobs
 from services.entrance.users import Asker
 from services.entrance.wire import envelope
 from services.entrance.wire.jobs import extra_info, observe_info, task
 from services.entrance.wire.queries import history_query, ids_query, undone_query
+from services.entrance.wire.shapes import history as shapes
+from services.entrance.wire.shapes.envelopes import Nothing
 
 router = APIRouter(prefix="/jobhistory", tags=["jobhistory"])
 
@@ -24,8 +27,13 @@ _TIP = (
     "The request interface %s is abnormal. You can try to troubleshoot common problems in the knowledge base document"
 )
 
+_PATHS = {
+    "openLog": {"operationId": "openLog", "parameters": {"path": "$response.body#/data/task/logPath"}},
+    "dirFileTrees": {"operationId": "dirFileTrees", "parameters": {"path": "$response.body#/data/task/resultLocation"}},
+}
 
-@router.get("/list")
+
+@router.get("/list", **declared("listTasks", shapes.TaskPage, query=shapes.ListQuery))
 async def jobs_list(request: Request) -> dict[str, object]:
     """The caller's jobs, newest first; `totalPage` counts jobs. Administrators with isAdminView see all users'."""
     asker = await asker_of(request)
@@ -34,7 +42,7 @@ async def jobs_list(request: Request) -> dict[str, object]:
     return envelope.ok("/api/jobhistory/list", {"totalPage": page.total, "tasks": _tasks(page)})
 
 
-@router.get("/listundonetasks")
+@router.get("/listundonetasks", **declared("listUndoneTasks", shapes.TaskPage, query=shapes.UndoneQuery))
 async def undone(request: Request) -> dict[str, object]:
     """As list, of jobs that have not ended, from `startTaskID` on."""
     asker = await asker_of(request)
@@ -43,7 +51,7 @@ async def undone(request: Request) -> dict[str, object]:
     return envelope.ok("/api/jobhistory/listundonetasks", {"totalPage": page.total, "tasks": _tasks(page)})
 
 
-@router.get("/listundone")
+@router.get("/listundone", **declared("countUndoneTasks", shapes.TaskTotal, query=shapes.UndoneQuery))
 async def undone_count(request: Request) -> dict[str, object]:
     """How many jobs have not ended."""
     asker = await asker_of(request)
@@ -52,7 +60,7 @@ async def undone_count(request: Request) -> dict[str, object]:
     return envelope.ok("/api/jobhistory/listundone", {"totalPage": sum(counts.values())})
 
 
-@router.get("/list-taskids")
+@router.get("/list-taskids", **declared("listTasksById", shapes.TasksById, query=shapes.IdsQuery))
 async def by_ids(request: Request) -> dict[str, object]:
     """The jobs that `taskID` names, those that the caller may see; newest first."""
     asker = await asker_of(request)
@@ -61,7 +69,7 @@ async def by_ids(request: Request) -> dict[str, object]:
     return envelope.ok("/api/jobhistory/list-taskids", {"jobHistoryList": _tasks(page)})
 
 
-@router.get("/listDurationTop")
+@router.get("/listDurationTop", **declared("listLongestTasks", shapes.TaskList, query=shapes.CountQuery))
 async def longest(request: Request) -> dict[str, object]:
     """The jobs that took longest. Administrators see all users', or those of `proxyUser`."""
     asker = await asker_of(request)
@@ -71,7 +79,7 @@ async def longest(request: Request) -> dict[str, object]:
     return envelope.ok("/api/jobhistory/listDurationTop", {"tasks": _tasks(await jobs.query(wanted))})
 
 
-@router.get("/governanceStationAdmin")
+@router.get("/governanceStationAdmin", **declared("rights", shapes.Rights))
 async def administrator(request: Request) -> dict[str, object]:
     """What the caller may administer."""
     asker = await asker_of(request)
@@ -79,7 +87,7 @@ async def administrator(request: Request) -> dict[str, object]:
     return envelope.ok("/api/jobhistory/governanceStationAdmin", {**rights, "errorMsgTip": _TIP})
 
 
-@router.get("/job-extra-info")
+@router.get("/job-extra-info", **declared("extraInfo", shapes.ExtraInfo, query=shapes.ExtraInfoQuery))
 async def job_extra_info(request: Request) -> Response:
     """What is known of the job `jobId` beside its row: metrics, its code, how long it took."""
     method = "/api/jobhistory/job-extra-info"
@@ -89,7 +97,7 @@ async def job_extra_info(request: Request) -> Response:
     return JSONResponse(envelope.ok(method, {"metricsMap": extra_info(job)}))
 
 
-@router.post("/setting/addObserveInfo")
+@router.post("/setting/addObserveInfo", **declared("addObserveInfo", Nothing, body=shapes.Observe))
 async def add_observe_info(request: Request) -> Response:
     """Keep with the job `taskId` whom to notify of it: {taskId, receiver, extra: {title, detail}, monitorLevel, …}."""
     asker = await asker_of(request)
@@ -97,15 +105,15 @@ async def add_observe_info(request: Request) -> Response:
     return await _observed(request, "addObserveInfo", await job_of(request, key, asker), info)
 
 
-@router.get("/setting/deleteObserveInfo")
+@router.get("/setting/deleteObserveInfo", **declared("deleteObserveInfo", Nothing, query=shapes.ObserveQuery))
 async def delete_observe_info(request: Request) -> Response:
     """Forget whom to notify of the job `taskId`."""
     job = await job_of(request, request.query_params.get("taskId", ""))
     return await _observed(request, "deleteObserveInfo", job, "")
 
 
-@router.get("/{id}/get")
-async def get(request: Request, id: str) -> Response:
+@router.get("/{id}/get", **declared("getTask", shapes.OneTask, links=_PATHS))
+async def get(request: Request, id: JobKey) -> Response:
     """One job."""
     method = f"/api/jobhistory/{id}/get"
     job = await job_of(request, id)

@@ -12,12 +12,14 @@ from protocol.states.job import JOB, JobStatus
 from services.entrance import events
 from services.entrance.api.asking import address_of, asker_of, job_of
 from services.entrance.api.bodies import json_object
-from services.entrance.idempotency import HEADER
+from services.entrance.api.declared import Declared, JobKey, declared, job_links
+from services.entrance.idempotency import HEADER, LONGEST_KEY
 from services.entrance.jobs import Jobs
 from services.entrance.users import Asker
 from services.entrance.wire import envelope, logs
 from services.entrance.wire.jobs import exec_id_of, parse_submit, shown_status
 from services.entrance.wire.queries import number
+from services.entrance.wire.shapes import jobs as shapes
 
 router = APIRouter(prefix="/entrance", tags=["entrance"])
 
@@ -44,9 +46,25 @@ _OTHER_LENGTH = (
 )
 MOST_KILLS = 1000
 
+_KEY: dict[str, object] = {
+    "type": "string",
+    "maxLength": LONGEST_KEY,
+    "description": "The same key of a user leads to the same job for a day.",
+}
 
-@router.post("/submit")
-@router.post("/execute")
+
+def _submitting(name: str) -> Declared:
+    also = {
+        403: "The kind of engine is for administrators only.",
+        409: "The Idempotency-Key was used for another submit.",
+        429: "The tenant has as many jobs waiting as it may; try again later.",
+    }
+    body = shapes.Submit | shapes.Execute
+    return declared(name, shapes.Submitted, body=body, headers={HEADER: _KEY}, also=also, links=job_links())
+
+
+@router.post("/execute", **_submitting("execute"))
+@router.post("/submit", **_submitting("submit"))
 async def submit(request: Request) -> dict[str, object]:
     """Submit a job; it is saved for good when the answer comes. Both routes take the new body and the older one."""
     asker = await asker_of(request)
@@ -58,8 +76,8 @@ async def submit(request: Request) -> dict[str, object]:
     return envelope.ok(f"/api/entrance/{action}", {"taskID": job.job_id, "execID": exec_id_of(job)})
 
 
-@router.get("/{id}/status")
-async def status(request: Request, id: str) -> Response:
+@router.get("/{id}/status", **declared("jobStatus", shapes.Status, query=shapes.StatusQuery))
+async def status(request: Request, id: JobKey) -> Response:
     """The job's status; with `wait` (seconds, at most 60) once it changes, or then."""
     asker, seconds = await asker_of(request), number(request.query_params, "wait", 0, LONGEST_WAIT_SECONDS)
     job = await job_of(request, id, asker)
@@ -71,9 +89,9 @@ async def status(request: Request, id: str) -> Response:
     return _good(job, id, "status", {"status": shown_status(job)})
 
 
-@router.get("/{id}/progress")
-@router.get("/{id}/progressWithResource")
-async def progress(request: Request, id: str) -> Response:
+@router.get("/{id}/progressWithResource", **declared("jobProgressWithResource", shapes.ProgressWithResource))
+@router.get("/{id}/progress", **declared("jobProgress", shapes.Progress))
+async def progress(request: Request, id: JobKey) -> Response:
     """How far the job is, from 0 to 1, and the steps of the statement that runs; there is no YARN to have resources."""
     action = request.url.path.rpartition("/")[2]
     job = await job_of(request, id)
@@ -85,8 +103,8 @@ async def progress(request: Request, id: str) -> Response:
     return _good(job, id, action, data)
 
 
-@router.get("/{id}/log")
-async def log(request: Request, id: str) -> Response:
+@router.get("/{id}/log", **declared("jobLog", shapes.Log, query=shapes.LogQuery))
+async def log(request: Request, id: JobKey) -> Response:
     """Lines of the log from `fromLine`: [error, warn, info, all], or one text without `distinctLevel`."""
     job = await job_of(request, id)
     if job is None:
@@ -100,8 +118,8 @@ async def log(request: Request, id: str) -> Response:
     return _good(job, id, "log", {"log": shown, "fromLine": start + len(lines)})
 
 
-@router.get("/{id}/kill")
-async def kill(request: Request, id: str) -> Response:
+@router.get("/{id}/kill", **declared("jobKill", shapes.Acted))
+async def kill(request: Request, id: JobKey) -> Response:
     """Wish the job cancelled."""
     asker = await asker_of(request)
     job = await job_of(request, id, asker)
@@ -112,8 +130,8 @@ async def kill(request: Request, id: str) -> Response:
     return _good(job, id, "kill", {}, _KILLED)
 
 
-@router.post("/{id}/killJobs")
-async def kill_jobs(request: Request, id: str) -> Response:
+@router.post("/{id}/killJobs", **declared("jobKillJobs", shapes.KillMessages, body=shapes.KillJobs))
+async def kill_jobs(request: Request, id: JobKey) -> Response:
     """Wish the jobs of `idList` cancelled, or where one is unknown the job in its place in `taskIDList`."""
     asker = await asker_of(request)
     body = await json_object(request)
@@ -139,8 +157,8 @@ async def _kill_one(request: Request, keys: tuple[object, object], asker: Asker)
     return envelope.failed(method, _NO_KILL)
 
 
-@router.get("/{id}/pause")
-async def pause(request: Request, id: str) -> Response:
+@router.get("/{id}/pause", **declared("jobPause", shapes.Acted))
+async def pause(request: Request, id: JobKey) -> Response:
     """Does nothing, as in Linkis: clients call it."""
     job = await job_of(request, id)
     return _refused(id, "pause", _NO_PAUSE) if job is None else _good(job, id, "pause", {}, _PAUSED)

@@ -7,17 +7,19 @@ from fastapi import APIRouter, Request
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JobStatus
 from services.entrance.api.asking import asker_of
+from services.entrance.api.declared import declared
 from services.entrance.engines import Engines
 from services.entrance.jobs import Jobs
 from services.entrance.wire import envelope
 from services.entrance.wire.queries import checked_name
+from services.entrance.wire.shapes import history as shapes
 
 router = APIRouter(tags=["operation"])
 
 _METRICS = "/entrance/operation/metrics"
 
 
-@router.get(f"{_METRICS}/taskinfo")
+@router.get(f"{_METRICS}/taskinfo", **declared("taskInfo", shapes.TaskNumbers, query=shapes.TaskInfoQuery))
 async def task_info(request: Request) -> dict[str, object]:
     """How many jobs wait and run, of one `user`, `creator` and `ecType` if these are given; users count their own."""
     asker = await asker_of(request)
@@ -35,7 +37,7 @@ async def task_info(request: Request) -> dict[str, object]:
     return envelope.ok(f"/api{_METRICS}/taskinfo", data, "success")
 
 
-@router.get(f"{_METRICS}/runningtask")
+@router.get(f"{_METRICS}/runningtask", **declared("runningTasks", shapes.RunningTasks))
 async def running_task(request: Request) -> dict[str, object]:
     """How many unended jobs this instance holds; `isCompleted` when there are none."""
     await asker_of(request)
@@ -45,7 +47,7 @@ async def running_task(request: Request) -> dict[str, object]:
     return envelope.ok(f"/api{_METRICS}/runningtask", data, "success")
 
 
-@router.get("/gateway/heartbeat")
+@router.get("/gateway/heartbeat", **declared("gatewayHeartbeat", shapes.Gateways))
 async def gateway_heartbeat(request: Request) -> dict[str, object]:
     """The service answers, under the address by which the caller reached it."""
     await asker_of(request)

@@ -8,15 +8,17 @@ from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.manager.v1 import manager_pb2 as manager
 from protocol.states.job import JobStatus
 from services.entrance.api.asking import asker_of
+from services.entrance.api.declared import declared
 from services.entrance.engines import Engines
 from services.entrance.jobs import Jobs
 from services.entrance.wire import envelope
 from services.entrance.wire.queries import history_query
+from services.entrance.wire.shapes import history as shapes
 
 router = APIRouter(prefix="/jobhistory/jobstatistics", tags=["jobhistory"])
 
 
-@router.get("/taskCount")
+@router.get("/taskCount", **declared("taskCount", shapes.TaskCounts, query=shapes.CountQuery))
 async def task_count(request: Request) -> dict[str, object]:
     """Jobs by how they ended; Timeout counts as cancelled. Administrators count all users', or those of `proxyUser`."""
     wanted = await _wanted(request)
@@ -31,7 +33,7 @@ async def task_count(request: Request) -> dict[str, object]:
     return envelope.ok("/api/jobhistory/jobstatistics/taskCount", data)
 
 
-@router.get("/engineCount")
+@router.get("/engineCount", **declared("engineCount", shapes.EngineCounts, query=shapes.CountQuery))
 async def engine_count(request: Request) -> dict[str, object]:
     """Engines by what became of them: ended as wished, ended by themselves, and shutting down."""
     wanted = await _wanted(request)

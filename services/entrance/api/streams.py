@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import StreamingResponse
 
 from commons.process.errors import Invalid
 from commons.storage import Storage
 from protocol import codes
 from services.entrance.api.asking import asker_of
+from services.entrance.api.declared import JobKey, declared
 from services.entrance.jobs import Jobs
 from services.entrance.results import Results, as_arrow, as_json_lines, rendered_rows, virtual_name
 from services.entrance.spreadsheet import csv_file
 from services.entrance.wire import results as wire
 from services.entrance.wire.exec_id import parse_job_key
 from services.entrance.wire.queries import number
+from services.entrance.wire.shapes import jobs as shapes
 
 router = APIRouter(prefix="/entrance", tags=["entrance"])
 
 _TYPES = {"arrow": "application/vnd.apache.arrow.stream", "csv": "text/csv;charset=utf-8", "jsonl": "application/jsonl"}
 
+_FORMATS: dict[str, dict[str, object]] = {kind: {"type": "string"} for kind in _TYPES.values()}
+_Number = Annotated[int, Path(description="Number of the result set, from 0.")]
 
-@router.get("/{id}/results/{n}")
-async def result_set(request: Request, id: str, n: int) -> StreamingResponse:
+
+@router.get(
+    "/{id}/results/{n}",
+    response_class=StreamingResponse,
+    **declared("jobResults", _FORMATS, query=shapes.ResultQuery),
+)
+async def result_set(request: Request, id: JobKey, n: _Number) -> StreamingResponse:
     """Result set `n` (from 0, in the order of the statements), its rows from `fromRow` on, at most `rows` of them.
 
     `format` is arrow (an IPC stream), csv (with a head, NULL as an empty cell) or jsonl.

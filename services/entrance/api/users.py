@@ -11,16 +11,22 @@ from commons.process.errors import Invalid, Refused
 from protocol import codes
 from services.entrance.api.asking import TICKET, address_of, asker_of, ticket_of
 from services.entrance.api.bodies import LARGEST_FORM, json_object
+from services.entrance.api.declared import declared
 from services.entrance.users import TokenInfo, Users
 from services.entrance.wire import envelope
+from services.entrance.wire.shapes import users as shapes
+from services.entrance.wire.shapes.envelopes import Nothing
 
 T = TypeVar("T")
 _KINDS: dict[type, str] = {bool: "true or false", str: "a text", list: "a list"}
 router = APIRouter(prefix="/user", tags=["user"])
+_REVOKE = {"revokeToken": {"operationId": "revokeToken", "requestBody": {"id": "$response.body#/data/id"}}}
+_TRIES = {429: "Too many wrong passwords came from the caller's address; try again later."}
+_ADMINISTRATORS = {403: "For administrators only."}
 
 
 @router.get("/login", include_in_schema=False)
-@router.post("/login")
+@router.post("/login", **declared("login", shapes.LoggedIn, body=shapes.Login, anybody=True, also=_TRIES))
 async def login(request: Request) -> Response:
     """Log in with {userName, password}; the answer sets the session's cookie."""
     users: Users = request.app.state.users
@@ -45,7 +51,7 @@ async def login(request: Request) -> Response:
     return _logged_in({**more, "isAdmin": asker.is_admin, "userName": asker.user}, ticket)
 
 
-@router.post("/token-login")
+@router.post("/token-login", **declared("tokenLogin", shapes.LoggedInByToken))
 async def token_login(request: Request) -> Response:
     """Log in with a token, in headers or cookies; the answer sets the session's cookie."""
     users: Users = request.app.state.users
@@ -54,7 +60,7 @@ async def token_login(request: Request) -> Response:
 
 
 @router.get("/logout", include_in_schema=False)
-@router.post("/logout")
+@router.post("/logout", **declared("logout", Nothing, anybody=True))
 async def logout(request: Request) -> Response:
     """End the session."""
     users: Users = request.app.state.users
@@ -65,28 +71,28 @@ async def logout(request: Request) -> Response:
     return answer
 
 
-@router.get("/userInfo")
+@router.get("/userInfo", **declared("userInfo", shapes.LoggedInByToken))
 async def user_info(request: Request) -> dict[str, object]:
     """Who the caller is."""
     asker = await asker_of(request)
     return envelope.ok(None, {"userName": asker.user, "isAdmin": asker.is_admin}, "get user information succeed!")
 
 
-@router.get("/heartbeat")
+@router.get("/heartbeat", **declared("heartbeat", Nothing))
 async def heartbeat(request: Request) -> dict[str, object]:
     """The session is alive, and stays so."""
     await asker_of(request)
     return envelope.ok(None, message="Maintain heartbeat success(维系心跳成功)")
 
 
-@router.get("/publicKey")
+@router.get("/publicKey", **declared("publicKey", shapes.PublicKey, anybody=True))
 async def public_key(request: Request) -> dict[str, object]:
     """Passwords are sent as they are: TLS is what encrypts them."""
     data = {"enableSSL": request.url.scheme == "https", "enableLoginEncrypt": False}
     return envelope.ok(None, data, "Gain success(获取成功)！")
 
 
-@router.get("/baseinfo")
+@router.get("/baseinfo", **declared("baseInfo", shapes.Cluster))
 async def base_info(request: Request) -> dict[str, object]:
     """What consoles ask of the cluster."""
     await asker_of(request)
@@ -94,7 +100,12 @@ async def base_info(request: Request) -> dict[str, object]:
     return envelope.ok(None, data, "get baseinfo success(获取成功)！")
 
 
-@router.post("/create")
+@router.post(
+    "/create",
+    **declared(
+        "createUser", shapes.OneUser, body=shapes.NewUser, also=_ADMINISTRATORS | {409: "There is such a user already."}
+    ),
+)
 async def create(request: Request) -> dict[str, object]:
     """A new user {userName, password, isAdmin}; administrators only."""
     asker = await asker_of(request)
@@ -107,7 +118,7 @@ async def create(request: Request) -> dict[str, object]:
     return envelope.ok(None, {"userName": name})
 
 
-@router.get("/list")
+@router.get("/list", **declared("listUsers", shapes.UserList))
 async def list_users(request: Request) -> dict[str, object]:
     """Every user, for administrators; for others only themselves. Tokens are told by id: only their hashes are kept."""
     users: Users = request.app.state.users
@@ -123,7 +134,10 @@ async def list_users(request: Request) -> dict[str, object]:
     return envelope.ok(None, {"users": listed})
 
 
-@router.post("/update")
+@router.post(
+    "/update",
+    **declared("updateUser", shapes.OneUser, body=shapes.NewPassword | shapes.NewRights, also=_ADMINISTRATORS | _TRIES),
+)
 async def update(request: Request) -> dict[str, object]:
     """Change {userName, password, oldPassword}, by default your own; or {userName, isAdmin} of another user."""
     asker = await asker_of(request)
@@ -140,7 +154,12 @@ async def update(request: Request) -> dict[str, object]:
     return envelope.ok(None, {"userName": name})
 
 
-@router.post("/token-create")
+@router.post(
+    "/token-create",
+    **declared(
+        "createToken", shapes.FreshToken, body=shapes.NewToken, body_may_lack=True, also=_ADMINISTRATORS, links=_REVOKE
+    ),
+)
 async def create_token(request: Request) -> dict[str, object]:
     """A token {legalUsers, expireDays}: by default your own, for good. The answer is the only one that holds it."""
     asker = await asker_of(request)
@@ -156,7 +175,7 @@ async def create_token(request: Request) -> dict[str, object]:
     return envelope.ok(None, {**_told(info), "token": secret})
 
 
-@router.post("/token-revoke")
+@router.post("/token-revoke", **declared("revokeToken", shapes.TokenId, body=shapes.TokenId))
 async def revoke_token(request: Request) -> dict[str, object]:
     """A token {id} is void from now on: your own, or as an administrator anybody's."""
     asker = await asker_of(request)

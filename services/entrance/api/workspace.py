@@ -12,8 +12,11 @@ from commons.process.errors import Invalid
 from protocol import codes
 from services.entrance.api.asking import asker_of
 from services.entrance.api.bodies import WrongType, bounded, json_object
+from services.entrance.api.declared import FORM, declared
 from services.entrance.api.places import work_place
 from services.entrance.wire import envelope
+from services.entrance.wire.shapes import files as shapes
+from services.entrance.wire.shapes.envelopes import Nothing
 from services.entrance.workspace import Place, Workspaces, checked_file_name
 
 router = APIRouter(prefix="/filesystem", tags=["filesystem"])
@@ -21,9 +24,10 @@ router = APIRouter(prefix="/filesystem", tags=["filesystem"])
 LARGEST_UPLOAD = 500 * 1024 * 1024
 MOST_FILES = 100
 MOST_FIELDS = 10
+_FULL = {500: "It could not be written, such as on a full disk."}
 
 
-@router.get("/getUserRootPath")
+@router.get("/getUserRootPath", **declared("userRootPath", shapes.Root, query=shapes.RootQuery))
 async def user_root_path(request: Request) -> dict[str, object]:
     """The caller's workspace folder."""
     asker = await asker_of(request)
@@ -34,7 +38,7 @@ async def user_root_path(request: Request) -> dict[str, object]:
     return envelope.ok("/api/filesystem/getUserRootPath", {"userLocalRootPath": root})
 
 
-@router.post("/createNewDir")
+@router.post("/createNewDir", **declared("createNewDir", Nothing, body=shapes.Folder))
 async def create_new_dir(request: Request) -> dict[str, object]:
     """A new folder {path} in the caller's workspace, with those above it."""
     asker = await asker_of(request)
@@ -44,7 +48,7 @@ async def create_new_dir(request: Request) -> dict[str, object]:
     return envelope.ok("/api/filesystem/createNewDir")
 
 
-@router.post("/upload")
+@router.post("/upload", **declared("upload", Nothing, body=shapes.Upload, body_type=FORM, also=_FULL))
 async def upload(request: Request) -> dict[str, object]:
     """Files into the folder `path` of the caller's workspace: a form with `path` and one or more `file`."""
     asker = await asker_of(request)
