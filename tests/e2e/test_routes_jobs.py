@@ -38,20 +38,6 @@ def test_the_older_body_is_taken_by_both_routes(rest: Rest, service: Service, ro
     assert json.loads(task["sourceJson"])["scriptPath"] == "/a.sh"
 
 
-@pytest.mark.parametrize(
-    ("more", "code", "field"),
-    [
-        ({"executionCode": " "}, 20007, "executionCode"),
-        ({"runType": ""}, 20009, "runType"),
-        ({"executeApplicationName": None, "labels": {"userCreator": "admin-IDE"}}, 20009, "labels.engineType"),
-        ({"requestApplicationName": "a b"}, 50079, "labels.userCreator"),
-    ],
-)
-def test_errors_name_the_fields_of_the_older_body(rest: Rest, more: dict[str, object], code: int, field: str) -> None:
-    body = {**OLD, "runType": "shell", **more}
-    assert rest.refused("/entrance/execute", body)[:2] == (code, field)
-
-
 def test_a_running_job_has_no_resources_of_yarn_and_is_not_paused(rest: Rest, endless: Job) -> None:
     eventually(lambda: endless.status() == "Running", "it runs")
     _, data = told(rest, f"/entrance/{endless.id}/progressWithResource")
@@ -156,24 +142,6 @@ def test_whom_to_notify_is_kept_with_the_job(rest: Rest, ended: Job) -> None:
     long = {"taskId": ended.id, **ALERT, "receiver": "x" * 500}
     assert rest.refused("/jobhistory/setting/addObserveInfo", long)[:2] == (100007, "observe_info")
     assert rest.http.get(f"{PREFIX}/jobhistory/setting/deleteObserveInfo").status_code == 400
-
-
-def test_another_users_jobs_are_neither_counted_nor_found(rest: Rest, service: Service, endless: Job) -> None:
-    rest.http.post(f"{PREFIX}/user/create", json={"userName": "curious", "password": "long-enough"})
-    login = {"userName": "curious", "password": "long-enough"}
-    cookies = rest.http.post(f"{PREFIX}/user/login", json=login, headers={"Token-Code": ""}).cookies
-    rest.http.headers.pop("Token-Code")
-    rest.http.cookies.update(cookies)
-    assert told(rest, "/entrance/operation/metrics/taskinfo?user=admin")[1]["taskNumber"] == 0
-    assert rest.get("/jobhistory/listundone", isAdminView="true", proxyUser="admin") == {"totalPage": 0}
-    assert rest.get("/jobhistory/list-taskids", taskID=endless.id) == {"jobHistoryList": []}
-    assert rest.get("/jobhistory/listDurationTop", proxyUser="admin") == {"tasks": []}
-    assert set(rest.get("/jobhistory/jobstatistics/taskCount", proxyUser="admin").values()) == {0}
-    assert rest.get("/jobhistory/governanceStationAdmin")["admin"] is False
-    answer = told(rest, "/entrance/0/killJobs", {"idList": [endless.id], "taskIDList": [endless.id]})[1]
-    assert answer["messages"][0]["status"] == 1 and endless.status() in ("Inited", "Scheduled", "Running")
-    for route in (f"/jobhistory/job-extra-info?jobId={endless.id}", f"/entrance/{endless.id}/pause"):
-        assert rest.http.get(PREFIX + route).status_code == 400
 
 
 def test_the_gateway_says_that_it_is_there(rest: Rest, service: Service) -> None:
