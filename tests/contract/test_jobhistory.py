@@ -19,6 +19,7 @@ from services import schema
 from services.jobhistory.instances import Instances
 from services.jobhistory.jobs import Jobs
 from services.jobhistory.rpc import JobHistoryServicer
+from tests.support.clock import TurnedClock
 
 
 @pytest.fixture
@@ -96,16 +97,6 @@ async def test_a_new_incarnation_takes_its_jobs_with_a_higher_epoch(history: Job
     await history.WishCancel(pb.WishCancelRequest(job_id=job.job_id, by="alice"), None)
     renewed = await history.RenewInstance(pb.RenewInstanceRequest(instance="h:1", incarnation="b"), None)
     assert list(renewed.cancelled) == [job.job_id]
-
-
-class TurnedClock:
-    """A clock turned by hand."""
-
-    def __init__(self) -> None:
-        self.ms = 1_000_000_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
 
 
 async def test_jobs_of_an_instance_that_is_silent_are_taken_over(tmp_path: Path) -> None:
