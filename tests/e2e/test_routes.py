@@ -157,10 +157,3 @@ def test_the_description_shows_the_long_prefix_only(rest: Rest) -> None:
         "/filesystem/fileInfo", "/filesystem/getUserRootPath", "/filesystem/createNewDir", "/filesystem/upload",
         "/filesystem/resultsetToExcel", "/filesystem/resultsetsToExcel",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(("method", "route", "code"), [("GET", "/no/such", 404), ("DELETE", "/jobhistory/list", 405)])
-def test_even_a_wrong_route_answers_with_the_envelope(rest: Rest, method: str, route: str, code: int) -> None:
-    reply = rest.http.request(method, PREFIX + route)
-    assert (reply.status_code, reply.json()["status"]) == (code, 1)
-    assert reply.json()["data"]["errorMsg"]["errCode"] == 100008
