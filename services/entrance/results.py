@@ -35,6 +35,8 @@ class Results:
         files = []
         for number in sets:
             parts = self._storage.list(f"{location}/{number}")
+            if not parts:
+                continue  # it is only coming to be
             size, modified = sum(part.size for part in parts), max((part.modified_ms for part in parts), default=0)
             files.append(Entry(virtual_name(number), True, size, modified))
         return files

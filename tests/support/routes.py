@@ -62,15 +62,14 @@ class Route:
             return {"taskId": key, **ALERT}
         return {"idList": [key], "taskIDList": [key]} if self.path.endswith("/killJobs") else {}
 
+    def _required(self) -> list[str]:
+        return [each["name"] for each in self.said["parameters"] if each["required"] and each["in"] == "query"]
+
     def ask(self, rest: Rest, key: str | int = 1, *, path: str = "", query: Any = None, **more: Any) -> httpx2.Response:
         """Call it about the job `key` or the file `path`, as far as it takes these; `query` is asked beside them."""
         place = {name: "0" for name in self.parameters("path")} | {"id": quote(str(key), safe="")}
         usual = {"jobId": key, "taskId": key, "taskID": key, "path": path}
-        needed = {
-            each["name"]: usual[each["name"]]
-            for each in self.said["parameters"]
-            if each["required"] and each["in"] == "query"
-        }
+        needed = {name: usual[name] for name in self._required()}
         if self.takes_json and not {"json", "content"} & more.keys():
             more["json"] = {"path": path} if self.takes_path else self.body(key)
         if self.takes_form and not {"data", "content"} & more.keys():
