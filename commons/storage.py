@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class Storage:
 
     def open(self, path: str) -> BinaryIO:
         """A seekable file to read. Raises FileNotFoundError."""
-        return cast(BinaryIO, self._files.open_input_file(f"{self._base}/{path}"))
+        return cast(BinaryIO, self._files.open_input_file(self._plain(path)))
 
     def read(self, path: str) -> bytes:
         """A whole small file. Raises FileNotFoundError."""
@@ -107,13 +108,25 @@ class Storage:
 
     def list(self, path: str) -> list[Entry]:
         """What a folder holds, sorted by name; nothing when it does not exist."""
-        selector = fs.FileSelector(f"{self._base}/{path}", allow_not_found=True)
+        try:
+            selector = fs.FileSelector(self._plain(path), allow_not_found=True)
+        except FileNotFoundError:
+            return []
         entries = [
             Entry(i.base_name, i.is_file, i.size or 0, (i.mtime_ns or 0) // 1_000_000)
             for i in self._files.get_file_info(selector)
             if not i.base_name.endswith(".part")
         ]
         return sorted(entries, key=lambda entry: entry.name)
+
+    def _plain(self, path: str) -> str:
+        """The path with its root. Raises FileNotFoundError where a symbolic link below the root leads elsewhere."""
+        whole = f"{self._base}/{path}"
+        if isinstance(self._files, fs.LocalFileSystem):
+            root = os.path.realpath(self._base)
+            if os.path.realpath(whole) != os.path.normpath(f"{root}/{path}"):
+                raise FileNotFoundError(whole)
+        return whole
 
 
 def without_credentials(uri: str) -> str:

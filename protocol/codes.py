@@ -10,17 +10,18 @@ from typing import Final
 
 # entrance: what is wrong with a request
 CODE_EMPTY: Final = 20007
-"""400: the submit has no code."""
+"""400: the submit has no code, or only comments."""
 LABELS_MISSING: Final = 20008
 """400: the submit has no labels."""
 LABEL_INVALID: Final = 20009
 """400: a label lacks or has a value that it cannot have; or the run type lacks."""
 REQUEST_INVALID: Final = 20010
-"""400, 413, 415: the body is no JSON object, is too large, or is of another type; or one of its fields is."""
+"""400, 408, 413, 415: the body is no JSON object, comes too slowly, is too large, or is of another type; or one of its
+fields is."""
 VARIABLE_NAME: Final = 20041
 """400: a line that sets a variable cannot be read."""
 VARIABLE_DATE: Final = 20042
-"""400: the variable run_date is no date."""
+"""400: the variable run_date is no date, or a date pattern leads to none."""
 VARIABLE_ARITHMETIC: Final = 20044
 """400: a variable cannot be reckoned with."""
 USER_CREATOR_INVALID: Final = 50079
@@ -93,6 +94,10 @@ ROUTE_UNKNOWN: Final = 100008
 """404, 405: there is no such route, or not for this method."""
 NOT_WRITTEN: Final = 100009
 """500: a file could not be written, such as on a full disk."""
+TOO_BUSY: Final = 100020
+"""503: too much is being sent at once."""
+TOO_MANY_TRIES: Final = 100021
+"""429: too many wrong passwords came from there."""
 
 # our own: engines
 ENGINE_START_FAILED: Final = 101000

@@ -21,7 +21,7 @@ CODE_TO_RUN = "code-to-run"
 RESULTS = "results"
 SCHEMA = "schema.arrow"
 
-_JOB_PATH = re.compile(r"^jobs/(\d{4}-\d{2}-\d{2})/([^/]+)/([^/]+)/(\d+)(?:/(.*))?$")
+_JOB_PATH = re.compile(r"jobs/(\d{4}-\d{2}-\d{2})/([^/\0]+)/([^/\0]+)/(\d{1,9})(?:/([^\0\n]*))?", re.A)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class JobPath:
     @classmethod
     def parse(cls, path: str) -> JobPath | None:
         """The place a path relative to the root names, or None when it is no job's."""
-        found = _JOB_PATH.match(path.strip("/"))
+        found = _JOB_PATH.fullmatch(path.strip("/"))
         if found is None:
             return None
         return cls(found[1], found[2], found[3], int(found[4]), (found[5] or "").strip("/"))

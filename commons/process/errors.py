@@ -18,6 +18,8 @@ class HeadgateError(Exception):
     http_status: ClassVar[int] = 500
     grpc_status: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
+    retry_seconds: int = 5
+    """When to try again, of errors that are retryable."""
 
     def __init__(self, code: int, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -32,6 +34,12 @@ class Invalid(HeadgateError):
 
     http_status = 400
     grpc_status = "INVALID_ARGUMENT"
+
+
+class TooLarge(Invalid):
+    """The request is over a limit of size."""
+
+    http_status = 413
 
 
 class NotFound(HeadgateError):

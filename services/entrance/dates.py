@@ -7,6 +7,9 @@ from calendar import monthrange
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
+from commons.process.errors import Invalid
+from protocol import codes
+
 _PERIODS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 _PATTERN = re.compile(r"&\{([^{}%\n]*)(?:%([+-]?\d+)([yMdHms]))?\}")
 _LETTERS = re.compile(r"yyyy|yy|MM|dd|HH|mm|ss|SSS")
@@ -69,13 +72,21 @@ def builtins(run_date: date, now: datetime) -> dict[str, DateValue]:
 
 
 def fill_patterns(code: str, at: datetime) -> str:
-    """`&{pattern}` and `&{pattern%-1d}` (y M d H m s) as dates around `at`; what is no date pattern stays."""
+    """`&{pattern}` and `&{pattern%-1d}` (y M d H m s) as dates around `at`; what is no date pattern stays.
+
+    Raises Invalid naming the line of a date that there is not.
+    """
 
     def value(use: re.Match[str]) -> str:
-        pattern, amount, unit = use[1], int(use[2] or 0), use[3]
+        pattern, unit = use[1], use[3]
         if not _LETTERS.search(pattern):
             return use[0]
-        moved = _moved(at, amount, unit) if unit else at
+        try:
+            moved = _moved(at, int(use[2]), unit) if unit else at
+        except (ArithmeticError, ValueError):
+            where = code.count("\n", 0, use.start()) + 1
+            what = f"line {where}: {use[0][:60]} leads beyond the years 1 to 9999"
+            raise Invalid(codes.VARIABLE_DATE, what, field="executionContent.code") from None
         return _LETTERS.sub(lambda letters: _written(moved, letters[0]), pattern)
 
     return _PATTERN.sub(value, code)

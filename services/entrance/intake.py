@@ -15,7 +15,7 @@ from commons.process.settings import Settings
 from protocol import codes, names
 from protocol.values import Labels
 from services.entrance.users import Asker
-from services.entrance.variables import substitute
+from services.entrance.variables import has_statement, substitute
 from services.entrance.wire.jobs import Submit
 
 _DIST = re.compile(r"^flink-dist-(\d[\w.]*)\.jar$")
@@ -72,7 +72,9 @@ class Intake:
         )  # fmt: skip
         _allowed(request, asker)
         _run_type(request)
-        return self._variables(request, submit, asker, now_ms)
+        request = self._variables(request, submit, asker, now_ms)
+        _statement(request)
+        return request
 
     def _engine(self, label: str) -> tuple[str, str]:
         kind, dash, version = label.partition("-")
@@ -110,6 +112,12 @@ def _run_type(request: JobRequest) -> None:
     if request.run_type not in known:
         what = f"{request.kind} has no run type {request.run_type[:40]!r}; it has: {', '.join(known)}"
         raise Invalid(codes.ENGINE_UNKNOWN, what, field="executionContent.runType")
+
+
+def _statement(request: JobRequest) -> None:
+    if request.run_type == "sql" and not has_statement(request.code):
+        what = "the code holds no statement, only comments; give one"
+        raise Invalid(codes.CODE_EMPTY, what, field="executionContent.code")
 
 
 def _offered(settings: Settings) -> dict[str, tuple[str, ...]]:

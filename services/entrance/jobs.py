@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 WAIT_POLL_SECONDS = 0.1
 LONGEST_CODE = 50_000
-"""Bytes of code in a row; longer code lies in a file."""
+"""Bytes of code in a row, also as it is written in JSON; longer code lies in a file."""
 
 
 class Jobs:
@@ -179,7 +179,7 @@ class Jobs:
         secrets = Secrets.of(told, submit.code, submit.params, submit.source)
         request = replace(request, secrets=[value for value in secrets.values if value not in set(told.values)])
         code = secrets.mask(submit.code)
-        if max(len(text.encode()) for text in (code, submit.code, request.code)) > LONGEST_CODE:
+        if max(len(code.encode()), len(submit.code.encode()), len(json.dumps(request.code))) > LONGEST_CODE:
             self._storage.write(f"{place}/{layout.CODE}", code.encode())
             code = self._storage.address(f"{place}/{layout.CODE}")
             path = path_of(place.short_id)

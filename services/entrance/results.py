@@ -15,7 +15,7 @@ from services.entrance.rendering import json_values, rendered, wire_type
 from services.entrance.wire.results import Column, Page, Row, path_missing
 
 ROWS_AT_ONCE = 1000
-_VIRTUAL = re.compile(r"^_(\d+)\.dolphin$")
+_VIRTUAL = re.compile(r"_(\d{1,9})\.dolphin", re.A)
 
 
 def virtual_name(number: int) -> str:
@@ -35,6 +35,8 @@ class Results:
         files = []
         for number in sets:
             parts = self._storage.list(f"{location}/{number}")
+            if not parts:
+                continue  # it is only coming to be
             size, modified = sum(part.size for part in parts), max((part.modified_ms for part in parts), default=0)
             files.append(Entry(virtual_name(number), True, size, modified))
         return files
@@ -71,7 +73,7 @@ class Results:
         return len(schema), sum(batch.num_rows for batch in self._batches(folder, 0))
 
     def _found(self, location: str, name: str) -> tuple[str, pa.Schema]:
-        found = _VIRTUAL.match(name)
+        found = _VIRTUAL.fullmatch(name)
         folder = f"{location}/{found[1]}" if found else ""
         schema = self._schema(folder) if found else None
         if schema is None:

@@ -9,9 +9,34 @@ from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from commons.process.errors import Unavailable
 from protocol import codes
+
+LARGEST_HEAD = 64 * 1024
+
+
+class _Protocol(HttpToolsProtocol):
+    """Ends a connection whose request line and headers never end: the parser itself would keep them all."""
+
+    _head_bytes = 0
+    _in_head = False
+
+    def on_message_begin(self) -> None:
+        self._head_bytes, self._in_head = 0, True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > LARGEST_HEAD:
+                self.send_400_response(f"The request's head is over {LARGEST_HEAD} bytes.")
 
 
 class _Server(uvicorn.Server):
@@ -43,7 +68,9 @@ class Serving:
         return f"http://{host}:{self.port}"
 
     async def start(self, app: FastAPI) -> None:
-        config = uvicorn.Config(app, access_log=False, log_config=None, lifespan="off", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(
+            app, http=_Protocol, access_log=False, log_config=None, lifespan="off", timeout_graceful_shutdown=2
+        )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         while not self._server.started:

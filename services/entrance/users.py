@@ -18,10 +18,12 @@ from commons.process.clock import Clock, to_datetime, to_ms
 from commons.process.errors import AlreadyExists, Invalid, NotFound, NotLoggedIn, Refused
 from protocol import codes
 from services.entrance import store
+from services.entrance.tries import Tries
 from services.entrance.wire import exec_id
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 200
 LONGEST_TOKEN_DAYS = 3650
+MOST_LEGAL_USERS = 100
 DAY_MS = 86_400_000
 WRONG = "wrong user name or password(用户名或密码错误)！"
 _FAILURE_SECONDS = 0.5
@@ -65,17 +67,19 @@ class Users:
         self.session_ms = int(session_seconds * 1000)
         self._hasher = PasswordHasher()
         self._turns = asyncio.Semaphore(2)
+        self._tries = Tries(clock)
         self._dummy = self._hasher.hash(secrets.token_hex())
 
-    async def log_in(self, name: str, password: str) -> tuple[Asker, str]:
-        """The asker and a new ticket. A wrong name takes as long as a wrong password."""
+    async def log_in(self, name: str, password: str, address: str) -> tuple[Asker, str]:
+        """The asker and a new ticket. A wrong name takes as long as a wrong password.
+
+        Raises Invalid, or Exhausted when too many wrong passwords came from `address`.
+        """
         async with self._db.read() as tx:
             row = await store.user(tx, name)
-        async with self._turns:
-            ok = await asyncio.to_thread(self._verify, row.password_hash if row is not None else self._dummy, password)
-        if row is None or not ok:
+        hashed = row.password_hash if row is not None else self._dummy
+        if not await self._is_right(name, address, hashed, password) or row is None:
             _REFUSED.labels("password").inc()
-            await asyncio.sleep(_FAILURE_SECONDS)
             raise Invalid(codes.LOGIN_FAILED, WRONG)
         return Asker(name, bool(row.is_admin)), await self.new_ticket(name)
 
@@ -124,7 +128,9 @@ class Users:
         hashed = await self._hashed(password)
         async with self._db.write() as tx:
             if await store.user(tx, name) is not None:
-                raise AlreadyExists(codes.NAME_TAKEN, f"there is a user {name} already", field="userName")
+                raise AlreadyExists(
+                    codes.NAME_TAKEN, f"there is a user {name} already; choose another name", field="userName"
+                )
             now = to_datetime(self._clock.now_ms())
             await store.insert_user(tx, name=name, password_hash=hashed, is_admin=is_admin, created_at=now)
 
@@ -140,20 +146,16 @@ class Users:
             if asker.is_admin or row.name == asker.user
         ]
 
-    async def change_password(self, asker: Asker, name: str, password: str, old: str | None) -> None:
+    async def change_password(self, asker: Asker, name: str, password: str, old: str, address: str) -> None:
         """A new password; every session of the user ends. To change his own he gives the old one.
 
-        Raises Refused for somebody else's, Invalid naming the field, NotFound.
+        Raises Refused for somebody else's, Invalid naming the field, NotFound, Exhausted.
         """
         async with self._db.read() as tx:
             row = await self._account(tx, asker, name)
-        if name == asker.user:
-            async with self._turns:
-                known = await asyncio.to_thread(self._verify, row.password_hash, old or "")
-            if not known:
-                await asyncio.sleep(_FAILURE_SECONDS)
-                what = "oldPassword is not your password; give the present one"
-                raise Invalid(codes.FIELD_INVALID, what, field="oldPassword")
+        if name == asker.user and not await self._is_right(name, address, row.password_hash, old):
+            what = "oldPassword is not your password; give the present one"
+            raise Invalid(codes.FIELD_INVALID, what, field="oldPassword")
         hashed = await self._hashed(password)
         async with self._db.write() as tx:
             await store.update_user(tx, name, password_hash=hashed)
@@ -186,12 +188,18 @@ class Users:
         if days is not None and not 0 < days <= LONGEST_TOKEN_DAYS:
             what = f"expireDays must be above 0 and at most {LONGEST_TOKEN_DAYS}"
             raise Invalid(codes.FIELD_INVALID, what, field="expireDays")
+        legal_users = list(dict.fromkeys(legal_users))
+        if len(legal_users) > MOST_LEGAL_USERS:
+            what = f'legalUsers takes at most {MOST_LEGAL_USERS} names; give ["*"] for every user'
+            raise Invalid(codes.FIELD_INVALID, what, field="legalUsers")
         secret = secrets.token_urlsafe(32)
         ends = None if days is None else to_datetime(self._clock.now_ms() + int(days * DAY_MS))
         async with self._db.write() as tx:
             for name in legal_users:
                 if name != "*" and await store.user(tx, name) is None:
-                    raise NotFound(codes.FIELD_INVALID, f"legalUsers: there is no user {name}", field="legalUsers")
+                    raise NotFound(
+                        codes.FIELD_INVALID, f"legalUsers: there is no user {name[:60]!r}", field="legalUsers"
+                    )
             await store.insert_token(
                 tx, token_hash=_digest(secret), owner=asker.user, legal_users=",".join(legal_users), expires_at=ends
             )
@@ -228,7 +236,7 @@ class Users:
             raise Refused(codes.ADMINISTRATORS_ONLY, "only administrators change other users", field="userName")
         row = await store.user(tx, name)
         if row is None:
-            raise NotFound(codes.FIELD_INVALID, f"there is no user {name}", field="userName")
+            raise NotFound(codes.FIELD_INVALID, f"there is no user {name[:60]!r}", field="userName")
         return row
 
     async def _void(self, tx: Transaction, token: Any) -> None:
@@ -244,6 +252,16 @@ class Users:
             raise Invalid(codes.FIELD_INVALID, what, field="password")
         async with self._turns:
             return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def _is_right(self, name: str, address: str, hashed: str, password: str) -> bool:
+        async def verify() -> bool:
+            async with self._turns:
+                return await asyncio.to_thread(self._verify, hashed, password)
+
+        right = await self._tries.is_right(name, address, verify)
+        if not right:
+            await asyncio.sleep(_FAILURE_SECONDS)
+        return right
 
     def _verify(self, hashed: str, password: str) -> bool:
         try:

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +24,8 @@ from services.entrance.wire.results import path_missing
 
 SCHEME = "file://"
 LONGEST_NAME = 255
+LONGEST_PATH = 4000
+"""In bytes, as file systems count."""
 _TEMPORARY = ".upload-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
@@ -90,12 +92,24 @@ class Workspaces:
         return content if len(content) <= most else None
 
     def make_folder(self, place: Place) -> None:
-        """A new folder, with those above it. Raises Invalid when there is something of that name."""
+        """A new folder, with those above it; none of them unless all can be.
+
+        Raises Invalid when there is something of that name.
+        """
+        _check_path(place)
         if self.kind(place):
             what = f"The created folder name:{place.address} is duplicated(创建的文件夹名:{place.address} 重复)"
             raise Invalid(codes.FOLDER_EXISTS, what, field="path")
         with self._open(place, make=True):
             pass
+
+    def check_names(self, places: Sequence[Place]) -> None:
+        """Whether a file can be written at each of the places. Raises Invalid, or NotFound without its folder."""
+        for place in places:
+            with self._open(_parent(place)):
+                pass
+            if self.kind(place) == "folder":
+                raise _name_wrong(place.parts[-1])
 
     def write(self, place: Place, content: BinaryIO) -> None:
         """A file, in place of what was there; it appears whole or not at all.
@@ -166,6 +180,15 @@ def _enter(folder: int, part: str, place: Place, *, make: bool) -> int:
         raise path_missing(place.address) from None
     except (OSError, ValueError) as error:  # a symbolic link, a name too long, a NUL
         raise Invalid(codes.PATH_FORBIDDEN, f"{place.address[:200]} cannot be entered: {error}", field="path") from None
+
+
+def _check_path(place: Place) -> None:
+    """Refuse a path that could be made in part only."""
+    names = [os.fsencode(part) for part in place.parts]
+    too_long = any(len(name) > LONGEST_NAME for name in names) or sum(map(len, names)) + len(names) > LONGEST_PATH
+    if too_long or any(b"\0" in name for name in names):
+        what = f"{place.address[:200]!r} cannot be a path here: each name has 1 to {LONGEST_NAME} bytes and no NUL"
+        raise Invalid(codes.PATH_FORBIDDEN, f"{what}, all of them at most {LONGEST_PATH}", field="path")
 
 
 def _parent(place: Place) -> Place:

@@ -12,8 +12,9 @@ from protocol.engineconn.v1 import engineconn_pb2 as engineconn
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JobStatus
 from services.jobhistory import store
-from services.jobhistory.jobs import Jobs
+from services.jobhistory.jobs import LONGEST_TEXT, Jobs, cut
 
+LONGEST_STATEMENT = LONGEST_TEXT // 4  # a character has up to 4 bytes
 ALMOST_DONE = 0.99
 """What is shown until the end is recorded."""
 
@@ -78,7 +79,7 @@ async def _statement_started(tx: Transaction, job_id: int, event: engineconn.Tas
         tx,
         {
             "job_history_id": job_id,
-            "execution_content": started.text,
+            "execution_content": cut(started.text, LONGEST_STATEMENT),
             "job_group_info": json.dumps({"engine_job_id": started.engine_job_id}),
             "created_time": at,
             "updated_time": at,

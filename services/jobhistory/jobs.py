@@ -76,6 +76,8 @@ class Jobs:
         saved = list(zip(ids, requests, strict=True))
         if live := [_live_values(*each) for each in saved if not each[1].HasField("refusal")]:
             await store.insert_live(tx, live)
+        if refused := [job for job, request in saved if request.HasField("refusal")]:
+            await store_retention.keep_files(tx, dict.fromkeys(refused, now))
         await store.insert_events(tx, [_first_event(job, request, now) for job, request in saved])
         for request in requests:
             after_commit(_SUBMITTED.labels(request.engine_type).inc)
@@ -111,7 +113,7 @@ class Jobs:
             values |= {
                 "progress": "1.0",
                 "error_code": 0 if ok else request.error_code,
-                "error_desc": "" if ok else _cut(request.error_desc or request.why, LONGEST_DESCRIPTION),
+                "error_desc": "" if ok else cut(request.error_desc or request.why, LONGEST_DESCRIPTION),
             }
         if not await store.update_group(tx, job_id, JOB.sources(target), values):
             raise Conflict(codes.TRANSITION_REFUSED, f"job {job_id} is {row.status} and cannot become {target}")
@@ -217,7 +219,7 @@ def _group_values(request: pb.SaveJobHistoryRequest) -> dict[str, object]:
         "progress": "1.0" if refused else "0.0",
         "status": JobStatus.FAILED if refused else JobStatus.INITED,
         "error_code": request.refusal.error_code if refused else None,
-        "error_desc": _cut(request.refusal.error_desc, LONGEST_DESCRIPTION) if refused else None,
+        "error_desc": cut(request.refusal.error_desc, LONGEST_DESCRIPTION) if refused else None,
         "log_path": request.log_path,
         "instances": request.instance,
         "metrics": "{}",
@@ -271,7 +273,7 @@ def _event(job_id: int, at: object, source: str, target: str, by: str, why: str)
         "from_status": source,
         "to_status": target,
         "by": by,
-        "why": _cut(why, LONGEST_DESCRIPTION),
+        "why": cut(why, LONGEST_DESCRIPTION),
     }
 
 
@@ -296,5 +298,6 @@ def _taken(short_id: str) -> AlreadyExists:
     return AlreadyExists(codes.NAME_TAKEN, f"another instance has made {short_id}; make a new id")
 
 
-def _cut(text: str, longest: int) -> str:
+def cut(text: str, longest: int) -> str:
+    """At most so many characters of a text; what is cut is said."""
     return text if len(text) <= longest else text[: longest - 7] + "… (cut)"

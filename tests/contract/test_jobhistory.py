@@ -19,6 +19,7 @@ from services import schema
 from services.jobhistory.instances import Instances
 from services.jobhistory.jobs import Jobs
 from services.jobhistory.rpc import JobHistoryServicer
+from tests.support.managing import HandClock
 
 
 @pytest.fixture
@@ -98,27 +99,17 @@ async def test_a_new_incarnation_takes_its_jobs_with_a_higher_epoch(history: Job
     assert list(renewed.cancelled) == [job.job_id]
 
 
-class TurnedClock:
-    """A clock turned by hand."""
-
-    def __init__(self) -> None:
-        self.ms = 1_000_000_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-
 async def test_jobs_of_an_instance_that_is_silent_are_taken_over(tmp_path: Path) -> None:
-    db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), TurnedClock()
+    db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), HandClock()
     await schema.create(db, "test")
     history = JobHistoryServicer(db, Jobs(clock, 10), Instances(db, clock, 15_000), clock)
     for name in ("h:1", "h:2"):
         await history.RegisterInstance(pb.RegisterInstanceRequest(instance=name, incarnation=name), None)
     job = await history.SaveJobHistory(request("s1"), None)
     renew = pb.RenewInstanceRequest(instance="h:2", incarnation="h:2")
-    clock.ms += 14_000
+    clock.turn(14)
     assert list((await history.RenewInstance(renew, None)).taken) == []
-    clock.ms += 2_000
+    clock.turn(2)
     assert list((await history.RenewInstance(renew, None)).taken) == [job.job_id]
     found = (await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None)).live
     assert (found.instance, found.epoch) == ("h:2", 2)
@@ -185,12 +176,12 @@ async def test_an_engine_is_remembered_when_the_job_has_ended(history: JobHistor
 
 
 async def test_the_longest_jobs_are_first(tmp_path: Path) -> None:
-    db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), TurnedClock()
+    db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), HandClock()
     await schema.create(db, "test")
     history = JobHistoryServicer(db, Jobs(clock, 10), Instances(db, clock, 15_000), clock)
     for name, ms in (("short", 1), ("long", 90_000), ("middle", 1500)):
         job = await history.SaveJobHistory(request(name), None)
-        clock.ms += ms
+        clock.turn(ms / 1000)
         await history.UpdateJobStatus(move(job, "Failed"), None)
     page = await history.QueryJobHistory(pb.JobHistoryQuery(longest_first=True, page_size=2), None)
     assert [job.short_id for job in page.jobs] == ["long", "middle"] and page.total == 3

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from headgate import Job
 
 from tests.conftest import Service
-from tests.support.rest import Rest
+from tests.support.rest import PREFIX, Rest
 
 COMMAND = (sys.executable, "-P", "-m", "headgate")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -43,6 +43,22 @@ def rest(service: Service) -> Iterator[Rest]:
     rest = Rest(service)
     yield rest
     rest.http.close()
+
+
+@pytest.fixture
+def rest_of(service: Service, rest: Rest) -> Iterator[Callable[[str], Rest]]:
+    """Calls of another user, who is made when he is not there."""
+    opened: list[Rest] = []
+
+    def rest_of(user: str) -> Rest:
+        rest.http.post(f"{PREFIX}/user/create", json={"userName": user, "password": "long enough"})
+        made = rest.http.post(f"{PREFIX}/user/token-create", json={"legalUsers": [user]}).json()
+        opened.append(Rest(service, user, made["data"]["token"]))
+        return opened[-1]
+
+    yield rest_of
+    for each in opened:
+        each.http.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 from headgate import Job
@@ -22,16 +21,6 @@ TASK = {
     "requestStartTime": "null", "requestEndTime": "null", "requestSpendTime": "null", "metrics": "str",
     "subJobs": "null",
 }  # fmt: skip
-UNKNOWN = {
-    "status": "Get job by ID error and cannot obtain the corresponding task status."
-    "(获取job时发生异常，不能获取相应的任务状态)",
-    "progress": "The job corresponding to the ID is empty, and the corresponding task progress cannot be obtained."
-    "(ID 对应的job为空，不能获取相应的任务进度)",
-    "log": "The job you just executed has ended. This interface no longer provides a query. It is recommended that "
-    "you download the log file for viewing.(您刚刚执行的job已经结束，本接口不再提供查询，建议您下载日志文件进行查看)",
-    "kill": "Get job by ID error, kill failed.(获取job时发生异常，kill失败)",
-}
-"""What Linkis says of a job that it does not know."""
 
 
 def test_submit(rest: Rest, service: Service) -> None:
@@ -66,17 +55,6 @@ def test_numbers_and_exec_ids_name_the_same_job(rest: Rest, ended: Job, action: 
     assert by_number == by_exec_id and by_number["execID"] == exec_id
 
 
-@pytest.mark.parametrize("action", UNKNOWN)
-@pytest.mark.parametrize(
-    "id", ["999999999", "exec_id018014linkis-cg-entrance127.0.0.1:9104IDE_admin_shell_0", "garbage"]
-)
-def test_an_unknown_job_is_refused_in_linkis_words(rest: Rest, id: str, action: str) -> None:
-    reply = rest.http.get(f"{PREFIX}/entrance/{id}/{action}")
-    assert reply.status_code == 400
-    told = {"method": f"/api/entrance/{id}/{action}", "status": 1, "message": UNKNOWN[action], "data": {}}
-    assert reply.json() == told
-
-
 def test_the_log_comes_in_four_texts_or_in_one(rest: Rest, service: Service) -> None:
     job = run(service, "echo one; echo careful >&2; exit 3", "Failed", engine="shell-1")
     four = rest.get(f"/entrance/{job.id}/log")
@@ -100,11 +78,6 @@ def test_the_log_is_read_from_line_to_line(rest: Rest, ended: Job) -> None:
     assert (beyond["log"], beyond["fromLine"]) == (["", "", "", ""], 500)
     beyond = rest.get(f"/entrance/{ended.id}/log", fromLine=500, distinctLevel="false")
     assert (beyond["log"], beyond["fromLine"]) == ("", 500)
-
-
-def test_a_wrong_number_is_refused_by_its_name(rest: Rest, ended: Job) -> None:
-    assert rest.refused(f"/entrance/{ended.id}/log", fromLine="x")[:2] == (21304, "fromLine")
-    assert rest.refused(f"/entrance/{ended.id}/log", size="1.5")[:2] == (21304, "size")
 
 
 def test_kill_says_the_same_however_often(rest: Rest, service: Service) -> None:
@@ -138,13 +111,6 @@ def test_a_running_job_of_the_history_has_an_engine_and_no_error(rest: Rest, end
     assert shape(task) == {**TASK, "errCode": "null", "errDesc": "null"}
 
 
-@pytest.mark.parametrize("id", ["999999999", "garbage"])
-def test_an_unknown_job_of_the_history(rest: Rest, id: str) -> None:
-    reply = rest.http.get(f"{PREFIX}/jobhistory/{id}/get")
-    assert reply.status_code == 400 and reply.json()["data"] == {}
-    assert reply.json()["message"].startswith("The corresponding job was not found, or there may be no permission")
-
-
 def test_the_list_counts_jobs_and_shows_their_code(rest: Rest, ended: Job, service: Service) -> None:
     newest = run(service, "echo newest", engine="shell-1")
     page = rest.get("/jobhistory/list", pageSize=1)
@@ -159,28 +125,6 @@ def test_the_list_counts_jobs_and_shows_their_code(rest: Rest, ended: Job, servi
     of_shell = rest.get("/jobhistory/list", **wanted)["tasks"]
     assert of_shell[0]["taskID"] == newest.id
     assert {(task["engineType"], task["status"]) for task in of_shell} == {("shell", "Succeed")}
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("creator", "x' OR '1'='1"), ("pageNow", "3000000000"), ("startDate", "253402300800000"), ("pageSize", "1001")],
-)
-def test_a_query_that_makes_no_sense_is_refused_by_name(rest: Rest, name: str, value: str) -> None:
-    assert rest.refused("/jobhistory/list", **{name: value})[:2] == (21304, name)
-
-
-@pytest.mark.parametrize("engine", ["spark-3", "flink-0.1", "shell-1.0.0", "flink-"])
-def test_an_unknown_engine_or_version_lists_what_there_is(rest: Rest, engine: str) -> None:
-    body = {"executionContent": {"code": "x", "runType": "sql"}, "labels": {"engineType": engine}}
-    code, field, why = rest.refused("/entrance/submit", body)
-    assert (code, field) == (31002, "labels.engineType")
-    assert "shell-1" in why and re.search(r"flink-\d+\.\d+\.\d+", why)
-
-
-def test_an_unknown_run_type_lists_what_there_is(rest: Rest) -> None:
-    body = {"executionContent": {"code": "x", "runType": "py"}, "labels": {"engineType": "shell"}}
-    code, field, why = rest.refused("/entrance/submit", body)
-    assert (code, field) == (31002, "executionContent.runType") and "shell, sh" in why
 
 
 def test_every_route_answers_under_the_short_prefix_too(rest: Rest, ended: Job) -> None:
@@ -213,10 +157,3 @@ def test_the_description_shows_the_long_prefix_only(rest: Rest) -> None:
         "/filesystem/fileInfo", "/filesystem/getUserRootPath", "/filesystem/createNewDir", "/filesystem/upload",
         "/filesystem/resultsetToExcel", "/filesystem/resultsetsToExcel",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(("method", "route", "code"), [("GET", "/no/such", 404), ("DELETE", "/jobhistory/list", 405)])
-def test_even_a_wrong_route_answers_with_the_envelope(rest: Rest, method: str, route: str, code: int) -> None:
-    reply = rest.http.request(method, PREFIX + route)
-    assert (reply.status_code, reply.json()["status"]) == (code, 1)
-    assert reply.json()["data"]["errorMsg"]["errCode"] == 100008

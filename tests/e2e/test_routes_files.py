@@ -66,15 +66,6 @@ def test_a_whole_log_is_opened_by_its_path(rest: Rest, ended: Job) -> None:
     assert errors == [opened["log"][0], "", "", ""]
 
 
-@pytest.mark.parametrize("route", ["getDirFileTrees", "openFile", "openLog"])
-def test_paths_lead_to_jobs_only(rest: Rest, ended: Job, route: str) -> None:
-    location = ended.history()["resultLocation"]
-    assert rest.refused(f"/filesystem/{route}")[:2] == (80004, "path")
-    assert rest.refused(f"/filesystem/{route}", path=f"{location}/../log")[:2] == (80026, "path")
-    for path in ("file:///etc/passwd", "/etc/passwd", "hdfs:///tmp", location.partition("/jobs/")[0]):
-        assert rest.refused(f"/filesystem/{route}", path=path)[:2] == (80010, "path")
-
-
 def test_what_does_not_exist_cannot_be_opened(rest: Rest, ended: Job) -> None:
     history = ended.history()
     missing = f"{history['resultLocation']}/_7.dolphin"

@@ -1,14 +1,6 @@
-# ruff: noqa: E501
-"""The whole path with the smallest engine: submit to result, failure, kill, who sees what."""
+"""The whole path with the smallest engine: submit to result, failure, kill."""
 
 from __future__ import annotations
-
-import json
-import urllib.request
-
-import httpx2
-import pytest
-from headgate import Client, Refused
 
 from tests.conftest import Service
 
@@ -49,54 +41,3 @@ def test_kill_ends_it_cancelled(service: Service) -> None:
     assert job.wait(30) == "Cancelled"
     job.kill()
     assert job.history()["errCode"] == 31001
-
-
-def test_another_user_sees_nothing(service: Service) -> None:
-    admin = service.client()
-    job = admin.submit("echo secret", engine=SHELL)
-    job.wait(60)
-    admin.create_user("mallory", "long enough")
-    mallory = Client(service.url, "mallory", password="long enough")
-    assert mallory.jobs() == []
-    for look in (
-        mallory.job(job.id).status,
-        mallory.job(job.id).progress,
-        mallory.job(job.id).log,
-        mallory.job(job.id).kill,
-    ):
-        with pytest.raises(Refused):
-            look()
-    tree = f"{service.url}/api/rest_j/v1/filesystem/getDirFileTrees"
-    cookie = {"Cookie": f"linkis_user_session_ticket_id_v1={mallory.credentials.ticket}"}
-    refused = httpx2.get(tree, params={"path": job.history()["resultLocation"]}, headers=cookie)
-    assert refused.status_code == 400 and "no permission" in refused.text
-    with pytest.raises(Refused, match="administrators only"):
-        mallory.submit("echo hi", engine=SHELL)
-    mallory.close()
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "field"),
-    [
-        (b"{", 20010, "body"),
-        (b"[]", 20010, "body"),
-        (b"", 20010, "body"),
-        (b'{"executionContent":{"code":" ","runType":"sql"},"labels":{"engineType":"flink"}}', 20007, "executionContent.code"),
-        (b'{"executionContent":{"code":"x","runType":"sql"}}', 20008, "labels"),
-        (b'{"executionContent":{"code":"x","runType":"sql"},"labels":{"engineType":"nope-9"}}', 31002, "labels.engineType"),
-        (
-            b'{"executionContent":{"code":"x","runType":"sql"},"labels":{"engineType":"flink","userCreator":"bob-IDE"}}',
-            50080,
-            "labels.userCreator",
-        ),
-    ],
-)  # fmt: skip
-def test_a_wrong_submit_is_refused_by_field(service: Service, body: bytes, code: int, field: str) -> None:
-    headers = {"Token-Code": service.token, "Token-User": "admin", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{service.url}/api/rest_j/v1/entrance/submit", body, headers, method="POST")
-    with pytest.raises(urllib.request.HTTPError) as caught:  # type: ignore[attr-defined]
-        urllib.request.urlopen(request)
-    with caught.value as reply:
-        answer = json.load(reply)
-    assert reply.code == 400 and answer["status"] == 1
-    assert (answer["data"]["errorMsg"]["errCode"], answer["data"]["field"]) == (code, field)

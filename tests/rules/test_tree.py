@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from commons.process.errors import KINDS
+from commons.process.errors import KINDS, TooLarge
 from commons.process.settings import Settings
 from commons.process.telemetry import DECLARED
 from protocol import codes
@@ -77,7 +77,7 @@ def test_the_rest_reference_is_what_the_routes_say() -> None:
     assert reference.FILE.read_text() == reference.markdown(), "out of date, run 'make docs'"
 
 
-STATUSES = {kind.__name__: kind.http_status for kind in (*KINDS.values(), bodies.TooLarge, bodies.WrongType)}
+STATUSES = {kind.__name__: kind.http_status for kind in (*KINDS.values(), TooLarge, bodies.TooSlow, bodies.WrongType)}
 ANSWERING = [f for f in FILES if f.startswith(("services/entrance/", "services/jobhistory/")) and f.endswith(".py")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -13,11 +14,21 @@ from tests.support.document import contradictions
 PREFIX, ALIAS = "/api/rest_j/v1", "/api"
 
 
-class Rest:
-    """The administrator's calls, by token. Close it after use."""
+@dataclass(frozen=True)
+class Fault:
+    """What a refusal says; `code` is 0 and `field` None where the route has words of its own."""
 
-    def __init__(self, service: Service) -> None:
-        headers = {"Token-Code": service.token, "Token-User": service.user}
+    http: int
+    code: int
+    field: str | None
+    message: str
+
+
+class Rest:
+    """Calls by token, the administrator's unless `user` and `token` are another's. Close it after use."""
+
+    def __init__(self, service: Service, user: str = "", token: str = "") -> None:
+        headers = {"Token-Code": token or service.token, "Token-User": user or service.user}
         self.http = httpx2.Client(base_url=service.url, headers=headers)
 
     def get(self, route: str, **query: str | int) -> Any:
@@ -33,13 +44,25 @@ class Rest:
         """Code, field and description of a refusal with HTTP 400; with a body it is a POST."""
         path = PREFIX + route
         reply = self.http.get(path, params=query) if body is None else self.http.post(path, json=body)
-        answer = reply.json()
-        assert contradictions(reply) == []
-        assert (reply.status_code, answer["status"]) == (400, 1), answer
-        assert re.fullmatch("[0-9a-f]{32}", answer["data"]["trace_id"])
-        fault = answer["data"]["errorMsg"]
-        assert list(fault) == ["serviceKind", "level", "port", "errCode", "ip", "desc"]
-        return fault["errCode"], answer["data"].get("field"), fault["desc"]
+        said = fault(reply)
+        assert said.http == 400 and said.code, said
+        return said.code, said.field, said.message
+
+
+def fault(reply: httpx2.Response) -> Fault:
+    """What a refusal says; it is the envelope, as the document describes it, and never HTTP 500."""
+    answer = reply.json()
+    assert 400 <= reply.status_code < 500, answer
+    assert contradictions(reply) == []
+    assert list(answer) == ["method", "status", "message", "data"]
+    assert answer["status"] == {401: -1, 403: 3}.get(reply.status_code, 1)
+    data = answer["data"]
+    if "errorMsg" not in data:
+        return Fault(reply.status_code, 0, None, answer["message"])
+    assert re.fullmatch("[0-9a-f]{32}", data["trace_id"])
+    said = data["errorMsg"]
+    assert list(said) == ["serviceKind", "level", "port", "errCode", "ip", "desc"]
+    return Fault(reply.status_code, said["errCode"], data.get("field"), said["desc"])
 
 
 def shape(value: object) -> object:

@@ -9,7 +9,7 @@ from itertools import islice
 
 _TOKEN = re.compile(
     r"(?P<comment>(?:--|//)[^\n\r]*|/\*(?!\+).*?(?:\*/|\Z)|\ufeff)"
-    r"|(?P<quoted>'(?:[^']|'')*(?:'|\Z)|`(?:[^`]|``)*(?:`|\Z)|\"(?:[^\"]|\"\")*(?:\"|\Z))"
+    r"|(?P<quoted>'[^']*+(?:''[^']*+)*+(?:'|\Z)|`[^`]*+(?:``[^`]*+)*+(?:`|\Z)|\"[^\"]*+(?:\"\"[^\"]*+)*+(?:\"|\Z))"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<end>;)"
     r"|(?P<other>\S)",
@@ -66,9 +66,11 @@ class Statement:
 def split(script: str) -> list[Statement]:
     """The statements, without their semicolons; empty ones are dropped. Statement sets stay whole."""
     statements: list[Statement] = []
+    line, line_start, seen = 1, 0, 0
     for start, end in _spans(script):
-        line = script.count("\n", 0, start) + 1
-        column = start - (script.rfind("\n", 0, start) + 1) + 1
+        line += script.count("\n", seen, start)
+        line_start = script.rfind("\n", seen, start) + 1 or line_start
+        column, seen = start - line_start + 1, start
         statements.append(Statement(len(statements) + 1, script[start:end], line, column))
     return statements
 

@@ -19,6 +19,11 @@ def ticket_of(request: Request) -> str:
     return request.cookies.get(TICKET, "")
 
 
+def address_of(request: Request) -> str:
+    """Where the request comes from."""
+    return request.client.host if request.client else ""
+
+
 async def asker_of(request: Request) -> Asker:
     """The user behind a request. Raises NotLoggedIn."""
     users: Users = request.app.state.users

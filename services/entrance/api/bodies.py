@@ -1,23 +1,24 @@
-"""Reading request bodies: JSON objects within the limit, with errors that name what is wrong."""
+"""Reading request bodies: JSON objects within the limits, with errors that name what is wrong."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from typing import ClassVar
 
 import msgspec
 from fastapi import Request
 
-from commons.process.errors import HeadgateError, Invalid
+from commons.process.errors import HeadgateError, Invalid, TooLarge, Unavailable
 from protocol import codes
 
 LARGEST_BODY = 12 * 1024 * 1024
-
-
-class TooLarge(HeadgateError):
-    """The body is over the limit."""
-
-    http_status: ClassVar[int] = 413
-    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+LARGEST_FORM = 64 * 1024
+"""Of a body that is read before anybody has shown who he is."""
+LARGEST_AT_ONCE = 256 * 1024 * 1024
+"""Bytes of all bodies that are being read."""
+LONGEST_READ_SECONDS = 60.0
+DEEPEST = 64
 
 
 class WrongType(HeadgateError):
@@ -27,13 +28,25 @@ class WrongType(HeadgateError):
     grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
 
 
-async def json_object(request: Request, *, may_lack: bool = False) -> dict[str, object]:
-    """The body as a JSON object; an empty one when there is no body and `may_lack` allows it."""
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > LARGEST_BODY:
-            raise TooLarge(codes.REQUEST_INVALID, f"the body is over {LARGEST_BODY} bytes; send less", field="body")
+class TooSlow(HeadgateError):
+    """The body did not come in time."""
+
+    http_status: ClassVar[int] = 408
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+
+
+class _AtOnce:
+    """How many bytes of bodies are held by requests that are being read."""
+
+    held = 0
+
+
+async def json_object(request: Request, *, may_lack: bool = False, largest: int = LARGEST_BODY) -> dict[str, object]:
+    """The body as a JSON object; an empty one when there is no body and `may_lack` allows it.
+
+    Its texts hold no NUL and it is nested at most `DEEPEST` deep. Raises what names the field and the fix.
+    """
+    raw = await _whole(request, largest)
     if not raw.strip():
         if may_lack:
             return {}
@@ -41,12 +54,91 @@ async def json_object(request: Request, *, may_lack: bool = False) -> dict[str, 
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise WrongType(
-            codes.REQUEST_INVALID, f"Content-Type must be application/json, not {kind[:60]}", field="Content-Type"
+            codes.REQUEST_INVALID, f"Content-Type must be application/json, not {kind[:60]!r}", field="Content-Type"
         )
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(codes.REQUEST_INVALID, f"the body is not JSON: {error}", field="body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(codes.REQUEST_INVALID, f"the body is not JSON in UTF-8: {error}", field="body") from None
+    except RecursionError:
+        raise _too_deep() from None
     if not isinstance(value, dict):
         raise Invalid(codes.REQUEST_INVALID, "the body must be a JSON object", field="body")
+    _check(value, b"\\u0000" in raw)
     return value
+
+
+async def bounded(request: Request, largest: int, field: str) -> AsyncGenerator[bytes, None]:
+    """The body's chunks as they come. Raises TooLarge before more than `largest` bytes were read, TooSlow when the
+    sender falls silent."""
+    told = request.headers.get("content-length", "")
+    size = int(told) if told.isascii() and told.isdigit() and len(told) < 19 else 0
+    if size > largest:
+        raise _too_large(field, largest)
+    size, chunks = 0, request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(LONGEST_READ_SECONDS):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise _too_slow(field) from None
+        if chunk is None:
+            return
+        size += len(chunk)
+        if size > largest:
+            raise _too_large(field, largest)
+        yield chunk
+
+
+async def _whole(request: Request, largest: int) -> bytearray:
+    """The body, in memory: so one that drips is given up, and all that are being read share a limit."""
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(LONGEST_READ_SECONDS):
+            async for chunk in bounded(request, largest, "body"):
+                if _AtOnce.held + len(chunk) > LARGEST_AT_ONCE:
+                    what = "too many large bodies are being sent at once; try again later"
+                    raise Unavailable(codes.TOO_BUSY, what, field="body")
+                _AtOnce.held += len(chunk)
+                raw += chunk
+    except TimeoutError:
+        raise _too_slow("body") from None
+    finally:
+        _AtOnce.held -= len(raw)
+    return raw
+
+
+def _check(value: object, may_hold_nul: bool) -> None:
+    """Refuse what is nested too deep, or a text with a NUL: neither has a meaning anywhere behind this door."""
+    level = [("", value)]
+    for _ in range(DEEPEST):
+        inner: list[tuple[str, object]] = []
+        for path, each in level:
+            items = each.items() if isinstance(each, dict) else enumerate(each) if isinstance(each, list) else ()
+            for name, item in items:
+                if isinstance(item, (dict, list)):
+                    inner.append((f"{path}{name}.", item))
+                if may_hold_nul and (_has_nul(item) or _has_nul(name)):
+                    field = f"{path}{name}".replace("\0", "")
+                    raise Invalid(codes.REQUEST_INVALID, f"{field} holds a NUL character; remove it", field=field)
+        if not inner:
+            return
+        level = inner
+    raise _too_deep()
+
+
+def _has_nul(value: object) -> bool:
+    return isinstance(value, str) and "\0" in value
+
+
+def _too_deep() -> Invalid:
+    return Invalid(codes.REQUEST_INVALID, f"the body is nested more than {DEEPEST} deep; flatten it", field="body")
+
+
+def _too_large(field: str, largest: int) -> TooLarge:
+    return TooLarge(codes.REQUEST_INVALID, f"the {field} is over {largest} bytes; send less", field=field)
+
+
+def _too_slow(field: str) -> TooSlow:
+    what = f"the {field} did not come within {LONGEST_READ_SECONDS:.0f} s; send it at once"
+    return TooSlow(codes.REQUEST_INVALID, what, field=field)

@@ -29,6 +29,7 @@ _ASKER: list[dict[str, list[str]]] = [{"ticket": []}, {"tokenCode": [], "tokenUs
 FAILURES = {
     400: "The request is wrong, or there is no such thing.",
     401: "Log in first.",
+    408: "The body came too slowly.",
     413: "The body is too large.",
     415: "The body is of another type.",
     429: "A limit is reached; try again later.",
@@ -61,7 +62,7 @@ def declared(
 ) -> Declared:
     """`name` is the operation's id. `answer` is what the envelope of a good answer holds, or a schema for each media
     type; `also` is why there are refusals of other kinds; `anybody` may ask without a log-in."""
-    failures = {400, 503} | (set() if anybody else {401}) | ({413, 415} if body is not None else set())
+    failures = {400, 503} | (set() if anybody else {401}) | ({408, 413, 415} if body is not None else set())
     responses = {code: _failure(code, FAILURES[code]) for code in sorted(failures)}
     responses |= {code: _failure(code, why) for code, why in (also or {}).items()}
     extra: Schema = {"parameters": [*_parameters(query), *_headers(headers or {})]}

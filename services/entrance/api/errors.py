@@ -6,8 +6,9 @@ import logging
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from commons.process.errors import Broken, HeadgateError, Invalid, NotLoggedIn
 from commons.process.ids import random_hex
@@ -23,6 +24,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HeadgateError, _known)
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(ClientDisconnect, _nobody_listens)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -47,6 +49,10 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
     return _answer(request, Invalid(codes.FIELD_INVALID, f"{field}: {first['msg']}", field=field))
 
 
+async def _nobody_listens(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # a body that was broken off is no fault of ours
+
+
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     fault = Broken(codes.INTERNAL, "something failed here; the service's log has more under this trace id")
     answer = _answer(request, fault)
@@ -62,5 +68,7 @@ def _answer(
     body = envelope.error(None, fault, trace_id, (str(server[0]), int(server[1] or 0)))
     more = {**(headers or {}), "x-trace-id": trace_id}
     if fault.retryable:
-        more["Retry-After"] = "5"
+        more["Retry-After"] = str(fault.retry_seconds)
+    if (http or fault.http_status) == 408:
+        more["Connection"] = "close"  # the rest of the body is not waited for
     return JSONResponse(body, http or fault.http_status, more)

@@ -10,7 +10,7 @@ from protocol import codes
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from services.entrance import events
-from services.entrance.api.asking import asker_of, job_of
+from services.entrance.api.asking import address_of, asker_of, job_of
 from services.entrance.api.bodies import json_object
 from services.entrance.api.declared import Declared, JobKey, declared, job_links
 from services.entrance.idempotency import HEADER, LONGEST_KEY
@@ -69,10 +69,9 @@ async def submit(request: Request) -> dict[str, object]:
     """Submit a job; it is saved for good when the answer comes. Both routes take the new body and the older one."""
     asker = await asker_of(request)
     body = await json_object(request)
-    client = request.client.host if request.client else ""
     jobs: Jobs = request.app.state.jobs
     key = request.headers.get(HEADER, "")
-    job = await jobs.submit(parse_submit(body, asker.user, client), asker, key)
+    job = await jobs.submit(parse_submit(body, asker.user, address_of(request)), asker, key)
     action = request.url.path.rpartition("/")[2]
     return envelope.ok(f"/api/entrance/{action}", {"taskID": job.job_id, "execID": exec_id_of(job)})
 

@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 
 from commons.process.errors import Invalid, Refused
 from protocol import codes
-from services.entrance.api.asking import TICKET, asker_of, ticket_of
-from services.entrance.api.bodies import json_object
+from services.entrance.api.asking import TICKET, address_of, asker_of, ticket_of
+from services.entrance.api.bodies import LARGEST_FORM, json_object
 from services.entrance.api.declared import declared
 from services.entrance.users import TokenInfo, Users
 from services.entrance.wire import envelope
@@ -21,11 +21,12 @@ T = TypeVar("T")
 _KINDS: dict[type, str] = {bool: "true or false", str: "a text", list: "a list"}
 router = APIRouter(prefix="/user", tags=["user"])
 _REVOKE = {"revokeToken": {"operationId": "revokeToken", "requestBody": {"id": "$response.body#/data/id"}}}
+_TRIES = {429: "Too many wrong passwords came from the caller's address; try again later."}
 _ADMINISTRATORS = {403: "For administrators only."}
 
 
 @router.get("/login", include_in_schema=False)
-@router.post("/login", **declared("login", shapes.LoggedIn, body=shapes.Login, anybody=True))
+@router.post("/login", **declared("login", shapes.LoggedIn, body=shapes.Login, anybody=True, also=_TRIES))
 async def login(request: Request) -> Response:
     """Log in with {userName, password}; the answer sets the session's cookie."""
     users: Users = request.app.state.users
@@ -33,7 +34,8 @@ async def login(request: Request) -> Response:
     if known is not None:
         text = f"{known.user} already logged in, please log out before signing in(已经登录，请先退出再进行登录)！"
         return JSONResponse(envelope.ok(None, {"userName": known.user}, text))
-    body = {**request.query_params, **await json_object(request, may_lack=bool(request.query_params))}
+    form = await json_object(request, may_lack=bool(request.query_params), largest=LARGEST_FORM)
+    body = {**request.query_params, **form}
     more: dict[str, object] = {"enableWatermark": False, "sessionTimeOut": users.session_ms}
     name, password = body.get("userName"), body.get("password")
     for value, text in (
@@ -43,7 +45,7 @@ async def login(request: Request) -> Response:
         if not isinstance(value, str) or not value:
             return JSONResponse(envelope.failed(None, text, more), 400)
     try:
-        asker, ticket = await users.log_in(str(name), str(password))
+        asker, ticket = await users.log_in(str(name), str(password), address_of(request))
     except Invalid as error:
         return JSONResponse(envelope.failed(None, error.message, more), 400)
     return _logged_in({**more, "isAdmin": asker.is_admin, "userName": asker.user}, ticket)
@@ -134,7 +136,7 @@ async def list_users(request: Request) -> dict[str, object]:
 
 @router.post(
     "/update",
-    **declared("updateUser", shapes.OneUser, body=shapes.NewPassword | shapes.NewRights, also=_ADMINISTRATORS),
+    **declared("updateUser", shapes.OneUser, body=shapes.NewPassword | shapes.NewRights, also=_ADMINISTRATORS | _TRIES),
 )
 async def update(request: Request) -> dict[str, object]:
     """Change {userName, password, oldPassword}, by default your own; or {userName, isAdmin} of another user."""
@@ -146,7 +148,7 @@ async def update(request: Request) -> dict[str, object]:
         raise Invalid(codes.FIELD_INVALID, "give either password or isAdmin", field="password")
     if "password" in body:
         old = _given(body, "oldPassword", str, "")
-        await users.change_password(asker, name, _given(body, "password", str), old)
+        await users.change_password(asker, name, _given(body, "password", str), old, address_of(request))
     else:
         await users.set_administrator(asker, name, _given(body, "isAdmin", bool))
     return envelope.ok(None, {"userName": name})

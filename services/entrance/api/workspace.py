@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
@@ -12,7 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from commons.process.errors import Invalid
 from protocol import codes
 from services.entrance.api.asking import asker_of
-from services.entrance.api.bodies import TooLarge, WrongType, json_object
+from services.entrance.api.bodies import WrongType, bounded, json_object
 from services.entrance.api.declared import FORM, declared
 from services.entrance.api.places import work_place
 from services.entrance.wire import envelope
@@ -24,6 +23,7 @@ router = APIRouter(prefix="/filesystem", tags=["filesystem"])
 
 LARGEST_UPLOAD = 500 * 1024 * 1024
 MOST_FILES = 100
+MOST_FIELDS = 10
 _FULL = {500: "It could not be written, such as on a full disk."}
 
 
@@ -57,7 +57,8 @@ async def upload(request: Request) -> dict[str, object]:
         what = f"Content-Type must be multipart/form-data, not {kind[:60] or 'missing'}"
         raise WrongType(codes.REQUEST_INVALID, what, field="Content-Type")
     try:
-        form = await MultiPartParser(request.headers, _bounded(request), max_files=MOST_FILES).parse()
+        chunks = bounded(request, LARGEST_UPLOAD, "file")
+        form = await MultiPartParser(request.headers, chunks, max_files=MOST_FILES, max_fields=MOST_FIELDS).parse()
     except (MultiPartException, KeyError) as error:
         raise Invalid(codes.REQUEST_INVALID, f"the form cannot be read: {error}", field="body") from None
     try:
@@ -67,6 +68,7 @@ async def upload(request: Request) -> dict[str, object]:
             raise Invalid(codes.FIELD_INVALID, "file is missing; send one or more", field="file")
         named = [(_within(folder, checked_file_name(file.filename or "")), file) for file in files]
         workspaces: Workspaces = request.app.state.workspaces
+        await asyncio.to_thread(workspaces.check_names, [place for place, _ in named])
         for place, file in named:
             await asyncio.to_thread(workspaces.write, place, file.file)
     finally:
@@ -76,13 +78,3 @@ async def upload(request: Request) -> dict[str, object]:
 
 def _within(folder: Place, name: str) -> Place:
     return Place(folder.user, (*folder.parts, name), f"{folder.address.rstrip('/')}/{name}")
-
-
-async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
-    """The body as it comes; the parser keeps files on disk, and no more of them than the limit."""
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_UPLOAD:
-            raise TooLarge(codes.REQUEST_INVALID, f"the upload is over {LARGEST_UPLOAD} bytes; send less", field="file")
-        yield chunk

@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from commons.process.errors import Invalid
+from commons.process.errors import Invalid, TooLarge
 from protocol import codes
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from services.entrance.wire import exec_id
 
 LONGEST_SECONDS = 10**9
+LARGEST_CODE = 10 * 1024 * 1024
+"""Bytes of code, also once its variables are filled in."""
 MOST_RETRIES = 100
 _OLD = {"executionCode", "executeApplicationName", "requestApplicationName"}
 """What only the older body has."""
@@ -96,6 +98,9 @@ def _code(content: Mapping[str, object], name: str, within: str) -> str:
         )
     if "\x00" in code:
         raise Invalid(codes.REQUEST_INVALID, f"{field} holds a NUL character; remove it", field=field)
+    if len(code.encode()) > LARGEST_CODE:
+        what = f"{field} is over {LARGEST_CODE} bytes; send less, or split it into several jobs"
+        raise TooLarge(codes.REQUEST_INVALID, what, field=field)
     return code
 
 

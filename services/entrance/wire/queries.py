@@ -13,6 +13,8 @@ from protocol.states.job import JobStatus
 _NAME = re.compile(r"[A-Za-z0-9\-_.:]+")
 LARGEST_PAGE = 1000
 MOST_IDS = 30
+MOST_STATUSES = 20
+LONGEST_NAME = 250
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999."""
 
@@ -33,8 +35,9 @@ def number(query: Mapping[str, str], name: str, default: int, largest: int = 2**
 def checked_name(query: Mapping[str, str], name: str) -> str:
     """A name of harmless characters, or nothing; raises Invalid naming the parameter."""
     value = query.get(name, "")
-    if value and not _NAME.fullmatch(value):
-        raise Invalid(codes.QUERY_INVALID, f"Invalid {name} : {value[:50]}", field=name)
+    if value and (len(value) > LONGEST_NAME or not _NAME.fullmatch(value)):
+        what = f"Invalid {name} : {value[:50]!r}; it takes up to {LONGEST_NAME} of letters, digits, - _ . and :"
+        raise Invalid(codes.QUERY_INVALID, what, field=name)
     return value
 
 
@@ -78,5 +81,8 @@ def ids_query(query: Mapping[str, str], user: str, *, all_users: bool) -> pb.Job
 
 def _statuses(text: str) -> list[str]:
     """The statuses a query names; a job that waits for its next attempt is shown as Scheduled, so it is found so."""
-    statuses = [status for status in text.split(",") if status]
+    statuses = list(dict.fromkeys(status for status in text.split(",") if status))
+    if len(statuses) > MOST_STATUSES:
+        what = f"status takes up to {MOST_STATUSES} of {', '.join(JobStatus)}, with commas between"
+        raise Invalid(codes.QUERY_INVALID, what, field="status")
     return [*statuses, JobStatus.WAIT_FOR_RETRY] if JobStatus.SCHEDULED in statuses else statuses

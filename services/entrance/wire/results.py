@@ -12,6 +12,8 @@ from services.entrance.wire.queries import number
 
 LARGEST_PAGE, DEFAULT_PAGE = 100_000, 5_000
 LARGEST_COLUMN_PAGE = 500
+LONGEST_SHOWN = 300
+"""Characters of a path in a message."""
 
 Row = list[str | None]
 """A row's values as texts; None is NULL."""
@@ -131,10 +133,13 @@ def path_relative() -> Invalid:
 
 
 def path_missing(path: str, why: str = "") -> NotFound:
-    return NotFound(codes.PATH_MISSING, f"path {path} not exists{f': {why}' if why else ''}.", field="path")
+    return NotFound(
+        codes.PATH_MISSING, f"path {path[:LONGEST_SHOWN]} not exists{f': {why}' if why else ''}.", field="path"
+    )
 
 
 def path_forbidden(user: str, path: str) -> Invalid:
+    path = path[:LONGEST_SHOWN]
     return Invalid(
         codes.PATH_FORBIDDEN,
         f"The user: {user} has no permission to view the contents of the directory:{path}"

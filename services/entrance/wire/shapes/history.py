@@ -10,7 +10,7 @@ from services.entrance.wire import queries
 from services.entrance.wire.shapes.envelopes import Flag, Number, Shape, may_lack
 from services.entrance.wire.shapes.jobs import Shown
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9\-_.:]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9\-_.:]*$", max_length=queries.LONGEST_NAME)]
 Moment = Annotated[int, Field(ge=-queries.LATEST_MS, le=queries.LATEST_MS)]
 Key = Annotated[str, Field(min_length=1)] | int
 
@@ -23,7 +23,7 @@ class CountQuery(Shape):
     endDate: Moment = 0
     """Only what was made until then; 0: until now."""
     status: str = ""
-    """Only jobs of these statuses, with commas between."""
+    """Only jobs of these statuses, with commas between; a status that there is not finds none."""
     taskID: Number = 0
     """Only this job."""
     executeApplicationName: Name = ""
