@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from headgate import AsyncClient, AsyncJob, NoSuchResult, NotLoggedIn, Refused
+from headgate import AsyncClient, AsyncJob, Job, NoSuchResult, NotLoggedIn, Refused
 
 from tests.conftest import Service
 
@@ -54,6 +54,22 @@ async def test_twenty_jobs_at_once(client: AsyncClient) -> None:
 
     found = await asyncio.gather(*map(one, range(20)))
     assert found == [[f"from {number}", f"to {number}"] for number in range(20)]
+
+
+async def test_more_jobs_are_followed_than_a_pool_holds_by_default(client: AsyncClient, endless: Job) -> None:
+    async def follow(begun: asyncio.Semaphore) -> None:
+        async for _ in client.job(endless.id).watch():
+            begun.release()
+
+    begun = asyncio.Semaphore(0)
+    async with asyncio.timeout(60):
+        many = [asyncio.create_task(follow(begun)) for _ in range(120)]
+        for _ in range(2 * len(many)):  # status and progress
+            await begun.acquire()
+        assert await client.job(endless.id).status() in ("Inited", "Scheduled", "Running")
+    for one in many:
+        one.cancel()
+    await asyncio.gather(*many, return_exceptions=True)
 
 
 async def test_a_wait_leaves_the_loop_free_and_can_be_cancelled(client: AsyncClient) -> None:

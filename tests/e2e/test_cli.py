@@ -9,18 +9,22 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 from headgate import Client, Job
 from headgate.asynchronous import ENDED, PAGE_ROWS
 from headgate.follow import EXIT
 
+from services.entrance.events import QUIET_SECONDS
 from tests.conftest import Service
 from tests.e2e.conftest import COMMAND, Headgate
+from tests.support.jobs import eventually
 
 SHELL = ("--engine", "shell-1")
 FORMS = ("table", "json", "csv")
@@ -207,10 +211,17 @@ def test_ctrl_c_without_a_terminal_lets_the_job_go_on(headgate: Headgate, servic
         env=headgate.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert command.stderr is not None
-    job = service.client().job(next(m[1] for line in command.stderr if (m := re.match(r"job (\d+) Running", line))))
+    # after these two there is no news
+    said = ""
+    while not (found := re.search(r"^job (\d+) Running", said, re.MULTILINE)) or "INFO begin" not in said:
+        said += command.stderr.readline()
+    job = service.client().job(found[1])
+    eventually(lambda: psutil.Process(command.pid).status() == psutil.STATUS_SLEEPING, "it waits for news")
+    pressed = time.monotonic()
     command.send_signal(signal.SIGINT)
     out, err = command.communicate(timeout=60)
     assert command.returncode == 130 and not out
+    assert time.monotonic() - pressed < QUIET_SECONDS / 2  # not only when there is news
     assert f"job {job.id} goes on" in err and f"headgate kill {job.id}" in err
     assert job.status() == "Running"
     job.kill()

@@ -148,6 +148,15 @@ async def test_a_service_that_stays_away_is_unreachable(monkeypatch: pytest.Monk
         await watched(Scripted(stream("")), asynchronous=True)
 
 
+async def test_patience_begins_anew_with_each_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = iter(range(0, 10**6, 3600))
+    monkeypatch.setattr("headgate.http.time.monotonic", lambda: next(hours))
+    broken = [stream(lines(number, number), cut=True) for number in range(1, 5)]
+    monkeypatch.setattr(headgate.http, "RESTART_SECONDS", 3 * 3600)  # each look at the clock is an hour later
+    updates = await watched(Scripted(*broken, stream(told("end", 4, status="Succeed"))), asynchronous=False)
+    assert [line for update in updates for line in update.lines] == [f"line {number}" for number in range(1, 5)]
+
+
 async def test_a_job_that_is_unknown_is_not_tried_again() -> None:
     unknown = {"status": 1, "message": "there is no such job", "data": {}}
     for asynchronous in (False, True):
@@ -165,6 +174,26 @@ def test_waiting_asks_for_the_change_and_not_again_and_again() -> None:
     with Client(*WHERE, transport=httpx2.MockTransport(script)) as client, pytest.raises(TimeoutError):
         client.job(7).wait(0)
     assert [request.url.params["wait"] for request in script.asked] == ["0"]
+
+
+async def test_a_password_is_exchanged_once() -> None:
+    def script() -> Scripted:
+        cookie = {"set-cookie": f"{headgate.http.TICKET}=K; Path=/"}
+        data = {"status": 0, "message": "OK", "data": {}}
+        return Scripted(httpx2.Response(200, json=data, headers=cookie), good(tasks=[]), good(tasks=[]))
+
+    def check(asked: list[httpx2.Request]) -> None:
+        assert [request.url.path.rpartition("/")[2] for request in asked] == ["login", "list", "list"]
+        assert {request.headers["Cookie"] for request in asked[1:]} == {f"{headgate.http.TICKET}=K"}
+        assert json.loads(asked[0].content) == {"userName": "alice", "password": "P"}
+
+    blocking, waiting = script(), script()
+    with Client(*WHERE[:2], password="P", transport=httpx2.MockTransport(blocking)) as client:
+        assert client.credentials.ticket == "K" and client.jobs() == client.jobs() == []
+    async with AsyncClient(*WHERE[:2], password="P", transport=httpx2.MockTransport(waiting)) as other:
+        assert await other.jobs() == await other.jobs() == [] and other.credentials.ticket == "K"
+    check(blocking.asked)
+    check(waiting.asked)
 
 
 def test_what_was_refused_for_a_while_says_so_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

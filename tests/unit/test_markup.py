@@ -38,6 +38,7 @@ def test_a_table_is_cut_and_says_so() -> None:
     shown = markup.table(2, columns, rows)
     assert shown.startswith("<div>Result 2</div>")
     assert shown.count("<tr>") == 1 + markup.MOST_ROWS and shown.count("<th ") == markup.MOST_COLUMNS
+    assert shown.count("<td>") == markup.MOST_ROWS * markup.MOST_COLUMNS
     assert max(map(len, re.findall("v+", shown))) == markup.MOST_CHARACTERS
     assert "the first 20 rows and 50 of 51 columns are shown; .rows(), .to_arrow() or .to_pandas() give all" in shown
     whole = markup.table(0, columns[:1], [["1"]])
