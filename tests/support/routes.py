@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx2
 
 from tests.support.document import document
-from tests.support.rest import Rest
+from tests.support.rest import PREFIX, Rest
 
 ALERT = {
     "receiver": "alice,bob", "extra": {"title": "late", "detail": "more"}, "monitorLevel": "MINOR", "subSystemId": "1",
@@ -81,5 +81,5 @@ ROUTES = [
     Route(method.upper(), path, said)
     for path, operations in document()["paths"].items()
     for method, said in operations.items()
-    if not path.startswith("/health/")
+    if path.startswith(f"{PREFIX}/")
 ]
