@@ -101,47 +101,64 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
     if grant is None:
         await _end_unstarted(job, parts)
         return _After(spoiled=True)
-    lost_why = f"the engine ended while the job ran: {grant.why}"
     if grant.state != Grant.READY and job.status != JobStatus.RUNNING:
         if grant.was_ready:
             return await _try_unstarted_again(job, parts, f"the engine ended before the job ran: {grant.why}")
         return await _fail(job, parts, codes.ENGINE_START_FAILED, f"the engine did not start: {grant.why}")
     if not grant.ecm_address:
-        return await _fail(job, parts, codes.ENGINE_LOST, lost_why)
+        return await _fail(job, parts, codes.ENGINE_LOST, _ended_while_running(grant))
     # what a task said is still on its node when its engine has ended
     ecm = parts.ecm_of(grant.ecm_address)
     if job.status != JobStatus.RUNNING:
         why = "Your job is Running now. Please wait it to complete."
         await move(job, parts.jobhistory, JobStatus.RUNNING, why, grant)
+    try:
+        ended = await _run_on(grant, job, cancelled, ecm, parts)
+    except (NotFound, Unavailable, Conflict) as error:
+        return await _unfinished(job, grant, error, parts)
+    await _acknowledge(job, ecm)
+    return _After(spoiled=False, retried=ended.status == JobStatus.FAILED and _may_retry(job))
+
+
+async def _run_on(
+    grant: Grant, job: pb.LiveJob, cancelled: asyncio.Event, ecm: Ecm, parts: Parts
+) -> engineconn_pb2.Ended:
+    """Hand the task over and follow it to its end; wishes and the job's time limit are passed on meanwhile."""
     story = await parts.jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
     helpers = [
         asyncio.create_task(_cancel_when_wished(job, cancelled, ecm)),
         asyncio.create_task(_end_in_time(job, story, cancelled, parts)),
     ]
-
-    def lost() -> bool:
-        return parts.grants.lost(JobRef(job.job_id, job.attempt))
-
     try:
         with telemetry.step("run task", job_id=job.job_id, attempt=job.attempt, engine_id=grant.engine_id):
             await _hand_over(job, grant, story, ecm, parts)
-            ended = await follow(job, ecm, parts.jobhistory, lost, retry=_may_retry(job))
-    except (NotFound, Unavailable, Conflict) as error:
-        if error.code == codes.TASK_CLOSED:  # the wish to end it was there first
-            await _end_unstarted(job, parts)
-            return _After(spoiled=False)
-        if error.code == codes.ENGINE_GONE:  # the engine never got the task
-            return await _try_unstarted_again(job, parts, f"the engine is gone: {error.message}")
-        # a node that is silent for a while may still run the task: it is given up only with its engine
-        if error.code == codes.NO_LONGER_YOURS or (isinstance(error, Unavailable) and not given_up(error, lost())):
-            raise
-        why = lost_why if grant.state == Grant.LOST else f"the engine is gone: {error.message}"
-        return await _fail(job, parts, codes.ENGINE_LOST, why)
+            return await follow(job, ecm, parts.jobhistory, lambda: _is_lost(job, parts), retry=_may_retry(job))
     finally:
         for helper in helpers:
             helper.cancel()
-    await _acknowledge(job, ecm)
-    return _After(spoiled=False, retried=ended.status == JobStatus.FAILED and _may_retry(job))
+
+
+async def _unfinished(job: pb.LiveJob, grant: Grant, error: HeadgateError, parts: Parts) -> _After:
+    """What becomes of an attempt whose task could not be followed to its end. Raises `error` when it may go on."""
+    if error.code == codes.TASK_CLOSED:  # the wish to end it was there first
+        await _end_unstarted(job, parts)
+        return _After(spoiled=False)
+    if error.code == codes.ENGINE_GONE:  # the engine never got the task
+        return await _try_unstarted_again(job, parts, f"the engine is gone: {error.message}")
+    # a node that is silent for a while may still run the task: it is given up only with its engine
+    silent = isinstance(error, Unavailable) and not given_up(error, _is_lost(job, parts))
+    if error.code == codes.NO_LONGER_YOURS or silent:
+        raise error
+    why = _ended_while_running(grant) if grant.state == Grant.LOST else f"the engine is gone: {error.message}"
+    return await _fail(job, parts, codes.ENGINE_LOST, why)
+
+
+def _is_lost(job: pb.LiveJob, parts: Parts) -> bool:
+    return parts.grants.lost(JobRef(job.job_id, job.attempt))
+
+
+def _ended_while_running(grant: Grant) -> str:
+    return f"the engine ended while the job ran: {grant.why}"
 
 
 async def _acknowledge(job: pb.LiveJob, ecm: Ecm) -> None:

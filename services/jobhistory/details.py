@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from commons.database.connections import Transaction
+from commons.database.connections import Row, Transaction
 from commons.process.clock import Clock, to_datetime
 from commons.process.errors import Conflict
 from protocol import codes
@@ -57,19 +57,19 @@ async def record(tx: Transaction, jobs: Jobs, clock: Clock, request: pb.RecordRe
             tx, request.job_id, [row.status], {**more, "progress": str(progress), "updated_time": now}
         )
         return
+    await jobs.move(tx, _end_of(row, request, ended), **more)
+
+
+def _end_of(row: Row, request: pb.RecordRequest, ended: engineconn.Ended) -> pb.UpdateJobStatusRequest:
+    """The status that the end of its task gives the job."""
     status, code, message = JobStatus(ended.status), ended.code, ended.message
     if status is JobStatus.CANCELLED and row.live_wanted == "timeout":
         status, code, message = JobStatus.TIMEOUT, codes.TIMED_OUT, f"the job ran for too long: {row.live_wanted_by}"
     elif status is JobStatus.FAILED and request.retry and row.live_wanted == "run":
         status = JobStatus.WAIT_FOR_RETRY
-    why = message or f"the task ended: {status}"
-    await jobs.move(
-        tx,
-        pb.UpdateJobStatusRequest(
-            job_id=request.job_id, epoch=request.epoch, to=status, by="engine", why=why,
-            error_code=code, error_desc=message,
-        ),
-        **more,
+    return pb.UpdateJobStatusRequest(
+        job_id=request.job_id, epoch=request.epoch, to=status, by="engine",
+        why=message or f"the task ended: {status}", error_code=code, error_desc=message,
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ def _limits() -> list[str]:
     shortest = users.SHORTEST_PASSWORD
     return [
         f"{bodies.LARGEST_BODY // MIB} MiB",
+        f"{submits.LARGEST_CODE // MIB} MiB",
         f"{jobs.LONGEST_CODE:,} bytes",
         f"{history.LONGEST_TEXT:,} bytes",
         f"{GROUP.c.observe_info.type.length:,} bytes",  # type: ignore[attr-defined]
@@ -50,6 +51,7 @@ def _limits() -> list[str]:
         f"{results.LARGEST_PAGE:,} rows",
         f"{results.DEFAULT_PAGE:,} rows",
         f"{results.LARGEST_COLUMN_PAGE}",
+        f"{SETTINGS['flink_select_rows'].default:,} rows",
         f"{spreadsheet.MOST_ROWS:,}",
         f"{spreadsheet.LONGEST_CELL:,} characters",
         f"{files.LARGEST_TEXT // MIB} MiB",
