@@ -98,7 +98,7 @@ async def read(manager: Managing) -> list[tuple[object, tuple[str, ...], float]]
 async def test_jobs_are_timed_by_their_rows_once_for_all_attempts(tmp_path: Path) -> None:
     db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), HandClock()
     await schema.create(db, "test")
-    history = JobHistoryServicer(db, Jobs(clock, 3), Instances(clock, 15_000), clock)
+    history = JobHistoryServicer(db, Jobs(clock, 3), Instances(db, clock, 15_000), clock)
     before = await here()
     submit = request("s1")
     submit.log_path, submit.result_location = "file:///s1/1/log", "file:///s1/1/results"

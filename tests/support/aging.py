@@ -29,7 +29,7 @@ class History:
     def __init__(self, db: Database, folder: Path) -> None:
         self.db, self.root, self.clock = db, folder / "storage", HandClock()
         self.storage = Storage(f"file://{self.root}")
-        self.door = JobHistoryServicer(db, Jobs(self.clock, 1000), Instances(self.clock, 15_000), self.clock)
+        self.door = JobHistoryServicer(db, Jobs(self.clock, 1000), Instances(db, self.clock, 15_000), self.clock)
 
     async def job(self, short_id: str, size: int = 1000, *, end: str = "Failed", attempt: int = 1) -> pb.Job:
         """A job with a log and a result of that size, ended as `end` unless that is empty."""
