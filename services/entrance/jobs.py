@@ -139,9 +139,12 @@ class Jobs:
             request = pb.FindJobRequest(job_id=key.value)
         else:
             request = pb.FindJobRequest(short_id=key.value)
-        job = await self._jobhistory.FindJob(request)
+        try:
+            job = await self._jobhistory.FindJob(request)
+        except NotFound:
+            raise _unknown() from None
         if job.submit_user != asker.user and not asker.is_admin:
-            raise NotFound(codes.JOB_UNKNOWN, "there is no such job")
+            raise _unknown()
         return job
 
     async def query(self, wanted: pb.JobHistoryQuery) -> pb.JobHistoryPage:
@@ -208,3 +211,8 @@ class Jobs:
             log_path=self._storage.address(f"{place}/{layout.LOG}"),
             request=request.to_json(),
         )
+
+
+def _unknown() -> NotFound:
+    """The same for a job that there is not and for one of another user."""
+    return NotFound(codes.JOB_UNKNOWN, "there is no such job among yours; /jobhistory/list tells them", field="id")

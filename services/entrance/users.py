@@ -212,7 +212,7 @@ class Users:
         async with self._db.write() as tx:
             row = next((row for row in await store.tokens(tx) if row.id == token_id), None)
             if row is None or not (asker.is_admin or row.owner == asker.user):
-                raise NotFound(codes.FIELD_INVALID, f"you have no token {token_id}; /user/list tells yours", field="id")
+                raise NotFound(codes.FIELD_INVALID, "you have no such token; /user/list tells yours", field="id")
             await self._void(tx, row)
 
     async def first_administrator(self, keep: Callable[[str, str], None]) -> None:

@@ -21,11 +21,13 @@ NO_NAME, NO_PASSWORD = "Username can not be empty(用户名不能为空)！", "P
 
 
 @pytest.fixture
-def nobody(rest: Rest) -> Rest:
+def nobody(service: Service) -> Iterator[Rest]:
     """Calls without a token."""
+    rest = Rest(service)
     for name in ("Token-Code", "Token-User"):
         rest.http.headers.pop(name)
-    return rest
+    yield rest
+    rest.http.close()
 
 
 @pytest.fixture(scope="module")

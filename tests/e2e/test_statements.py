@@ -86,6 +86,7 @@ def test_streaming_is_the_default_and_updates_have_their_kind(service: Service) 
         (f"{SINK};\nINSERT INTO s VALUES (1)", "statement 2 (line 2, column 1)", "do not match"),
         ("CREATE TABLE k (a INT) WITH ('connector' = 'kafka'); SELECT * FROM k", "statement 2 (line 1", "'kafka'"),
         ("SELECT CAST(x AS INT) FROM (VALUES ('no')) AS t(x)", "statement 1 (line 1, column 1)", "input string: 'no'"),
+        ("SELECT 1;\n SELECT 10 / (a - a) FROM (VALUES (1)) AS t(a)", "statement 2 (line 2, column 2)", "/ by zero"),
     ],
 )  # fmt: skip
 def test_an_error_names_its_place_and_the_root_cause(service: Service, script: str, where: str, cause: str) -> None:
@@ -157,7 +158,3 @@ def test_set_lines_a_statement_set_and_variables(service: Service) -> None:
     SELECT ${{n+1}} AS n, '${{who}}' AS who, '${{missing}}' AS kept, '${{run_date_std}}' AS d, '${{run_date}}' AS r"""
     ((row,),) = tables(run(service, code, variables={"who": "me", "run_date": "20240229"}))
     assert row == ["4", "me", "${missing}", "2024-02-29", "20240229"]
-
-
-def test_only_comments_is_an_error(service: Service) -> None:
-    assert "no statement" in run(service, "-- nothing", "Failed").history()["errDesc"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from services.engineconn.flink.sql import split
@@ -53,3 +55,10 @@ def test_places_in_a_statement_set_are_those_of_the_script() -> None:
     line = statement.for_flink().splitlines()[1]
     assert statement.place(2, line.index("nope") + 1) == (2, 2 + len("BEGIN STATEMENT SET;INSERT INTO a SELECT "))
     assert statement.place(3, 1) == (3, 1)
+
+
+@pytest.mark.parametrize("script", ["a;" * 400_000, "'" * 999_999, "/* " * 300_000, "`" + "x" * 10**6])
+def test_a_long_script_is_split_in_a_moment(script: str) -> None:
+    began = time.monotonic()
+    statements = split(script)
+    assert len(statements) in (0, 1, 400_000) and time.monotonic() - began < 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import pytest
@@ -105,3 +106,18 @@ def test_date_patterns(pattern: str, value: str) -> None:
 
 def test_who_asks_is_built_in() -> None:
     assert substitute("${user} ${submit_user}", "sql", {}, {"user": "al", "submit_user": "al"}, NOW) == "al al"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "/*" * 500_000, "'" * 999_999, "`" + "x" * 10**6, "--@set a=x" + " " * 10**6 + "y", "--@set a=1\n" * 100_000,
+        "${" * 500_000, "${a" + " " * 10**6, "&{" * 500_000,
+        "".join(f"--@set a{n}=${{a{n - 1}}}\n" for n in range(50_000)),
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_long_code_is_filled_in_a_moment(code: str) -> None:
+    began = time.monotonic()
+    fill(code, a="1")
+    assert time.monotonic() - began < 20

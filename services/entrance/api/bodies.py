@@ -72,8 +72,7 @@ async def bounded(request: Request, largest: int, field: str) -> AsyncGenerator[
     """The body's chunks as they come. Raises TooLarge before more than `largest` bytes were read, TooSlow when the
     sender falls silent."""
     told = request.headers.get("content-length", "")
-    size = int(told) if told.isascii() and told.isdigit() and len(told) < 19 else 0
-    if size > largest:
+    if told.isascii() and told.isdigit() and (len(told) > 18 or int(told) > largest):
         raise _too_large(field, largest)
     size, chunks = 0, request.stream()
     while True:

@@ -46,7 +46,7 @@ async def result_set(request: Request) -> StreamingResponse:
     separator = _separator(query)
     results: Results = request.app.state.results
     location = await results_at(request, place, asker)
-    sheet = await asyncio.to_thread(_sheet, results, location, result_set_name(place), query)
+    sheet = await asyncio.to_thread(_sheet, results, location, result_set_name(place), query, *_narrowed(query))
     if kind == "xlsx":
         return _attachment(xlsx_file([sheet]), query, kind)
     quote_all = query.get("quoteRetouchEnable", "").lower() == "true"
@@ -68,14 +68,22 @@ async def result_sets(request: Request) -> StreamingResponse:
     names = [entry.name for entry in await asyncio.to_thread(results.files, location)]
     if place.rest not in ("", layout.RESULTS) or not names:
         raise wire.path_missing(query.get("path", ""))
-    return _attachment(xlsx_file(_sheet(results, location, name, query) for name in names), query, "xlsx")
+    narrowed, limit = _narrowed(query)  # before the answer begins
+    sheets = (_sheet(results, location, name, query, narrowed, limit) for name in names)
+    return _attachment(xlsx_file(sheets), query, "xlsx")
 
 
-def _sheet(results: Results, location: str, name: str, query: Mapping[str, str]) -> Sheet:
+def _narrowed(query: Mapping[str, str]) -> tuple[wire.Narrowing, int]:
+    """Which columns, and how many rows, are wanted. Raises Invalid."""
+    return wire.narrowing(query), number(query, "limit", 0)
+
+
+def _sheet(
+    results: Results, location: str, name: str, query: Mapping[str, str], narrowed: wire.Narrowing, limit: int
+) -> Sheet:
     """A result set as the caller wants it: its columns, its NULLs, its rows."""
     page, rows = results.stream(location, name)
-    limit = number(query, "limit", 0)
-    kept, null = wire.narrowing(query).kept(page.columns), wire.null_text(query)
+    kept, null = narrowed.kept(page.columns), wire.null_text(query)
     columns = [page.columns[index] for index in kept]
     typed = query.get("autoFormat", "").lower() == "true"
     return Sheet(

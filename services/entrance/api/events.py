@@ -23,7 +23,14 @@ router = APIRouter(prefix="/entrance", tags=["entrance"])
 _OPEN = telemetry.gauge("event_streams_open", "Clients that watch a job as server-sent events.")
 
 
-_EVENTS: dict[str, dict[str, object]] = {"text/event-stream": {"type": "string"}}
+_EVENT: dict[str, object] = {
+    "event": {"enum": ["status", "progress", "log", "end"]},
+    "id": {"type": "string", "pattern": "^[0-9]+$", "description": "How many lines of the log have been told."},
+    "data": {"type": "string", "description": "JSON, as the route of that name answers."},
+}
+_EVENTS: dict[str, dict[str, object]] = {
+    "text/event-stream": {"type": "object", "description": "Each event.", "properties": _EVENT}
+}
 _SEEN: dict[str, object] = {
     "type": "integer",
     "description": "The id of the last event seen: the stream goes on there.",

@@ -28,7 +28,7 @@ _ADMINISTRATORS = {403: "For administrators only."}
 @router.get("/login", include_in_schema=False)
 @router.post("/login", **declared("login", shapes.LoggedIn, body=shapes.Login, anybody=True, also=_TRIES))
 async def login(request: Request) -> Response:
-    """Log in with {userName, password}; the answer sets the session's cookie."""
+    """Log in with {userName, password}, of at most 64 KiB; the answer sets the session's cookie."""
     users: Users = request.app.state.users
     known = await users.by_ticket(ticket_of(request)) if ticket_of(request) else None
     if known is not None:

@@ -22,6 +22,7 @@ Shown = Literal[
 
 class Content(Shape):
     code: Code
+    """At most 10 MiB, also once its variables are filled in; SQL is more than comments."""
     runType: str | None = None
     """Such as sql; may stand as labels.codeType instead."""
 
