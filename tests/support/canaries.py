@@ -85,11 +85,13 @@ def processes(names: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
             yield f"environ:{name}", environment
 
 
-def answers(http: httpx2.Client, tasks: Sequence[Mapping[str, Any]], leave_out: str) -> Iterator[tuple[str, bytes]]:
+def answers(
+    http: httpx2.Client, tasks: Sequence[Mapping[str, Any]], leave_out: tuple[str, ...]
+) -> Iterator[tuple[str, bytes]]:
     """What every route that GET goes to answers for each of these jobs (as /jobhistory/{id}/get shows them)."""
     routes = http.get("/openapi.json").json()["paths"]
     for route, methods in routes.items():
-        if "get" not in methods or (leave_out and route.endswith(leave_out)):
+        if "get" not in methods or route.endswith(leave_out):
             continue
         for task in tasks:
             for path in (task["logPath"], task["resultLocation"], f"{task['resultLocation']}/_0.dolphin"):
