@@ -93,7 +93,7 @@ FIELD_INVALID: Final = 100007
 ROUTE_UNKNOWN: Final = 100008
 """404, 405: there is no such route, or not for this method."""
 NOT_WRITTEN: Final = 100009
-"""500: a file could not be written, such as on a full disk."""
+"""500, 503, job: something could not be written; 503 when there is no room on the disk."""
 TOO_BUSY: Final = 100020
 """503: too much is being sent at once."""
 TOO_MANY_TRIES: Final = 100021

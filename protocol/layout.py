@@ -24,6 +24,11 @@ SCHEMA = "schema.arrow"
 _JOB_PATH = re.compile(r"jobs/(\d{4}-\d{2}-\d{2})/([^/\0]+)/([^/\0]+)/(\d{1,9})(?:/([^\0\n]*))?", re.A)
 
 
+def code_to_run(short_id: str) -> str:
+    """Where a job's long code lies as it runs, until the job ends."""
+    return f"{CODE_TO_RUN}/{short_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class JobPath:
     """A place of one attempt of a job under the storage root; `rest` is what follows, such as `results/_0.dolphin`."""

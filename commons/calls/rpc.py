@@ -144,7 +144,7 @@ def _stream(method: Callable[[Any, Any], AsyncIterator[Any]]) -> Callable[[Any, 
 
 def _broken(error: Exception) -> Broken:
     """What the caller may know of an error that nobody foresaw: its text may hold what users wrote."""
-    number = random_hex(32)
+    number = telemetry.trace_id() or random_hex(32)
     log.error("a call failed, error %s", number, exc_info=error)
     return Broken(_INTERNAL, f"something failed inside; the service's log has more under error {number}")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from commons.process.errors import HeadgateError
 
@@ -20,6 +21,15 @@ async def repeat(
     while True:
         await survive(what, round_)
         await asyncio.sleep(pause_seconds)
+
+
+async def end(*tasks: asyncio.Future[Any] | None) -> None:
+    """Cancel tasks and wait until they have ended; None stands for one that was never started."""
+    for task in tasks:
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
 async def survive(what: str, round_: Callable[[], Awaitable[None]]) -> bool:

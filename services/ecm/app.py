@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 from commons.calls import rpc
-from commons.process import telemetry
+from commons.process import loops, telemetry
 from commons.process.settings import Settings
 from commons.storage import Storage
 from protocol.ecm import client
@@ -64,9 +63,6 @@ class Ecm:
         """Whether engines go on without this daemon."""
         if end_engines:
             await self._engines.end_all()
-        if self._reporting is not None:
-            self._reporting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reporting
+        await loops.end(self._reporting)
         await self._server.stop()
         return self._engines.any_alive

@@ -108,7 +108,7 @@ class Engines:
             sweeping.undo(self._ledger, entry)
             raise
         except OSError as error:
-            process.sweep(self._marks(entry))
+            process.kill_marked(self._marks(entry))
             self._engines[engine_id] = engine
             self._end(engine, f"its process could not be started: {error}")
             return
@@ -312,7 +312,7 @@ class Engines:
                 await asyncio.wait({exiting}, timeout=POLL_SECONDS)
             else:
                 await exiting
-        process.sweep(self._marks(entry), identity)
+        process.kill_marked(self._marks(entry), identity)
         self._look(engine)
         stopped = engine.terminating is not None
         self._end(engine, "stopped" if stopped else connection.reason(self._folder(entry), entry.boot))

@@ -97,7 +97,7 @@ def marked(name: str, mark: tuple[str, str]) -> set[str]:
     return found
 
 
-def sweep(marks: Mapping[str, str], identity: Identity | None = None) -> None:
+def kill_marked(marks: Mapping[str, str], identity: Identity | None = None) -> None:
     """Kill every process with all the marks in its environment, and what an ended process left in its session.
 
     A session's number stays its own while anybody is in it; who left it for another still carries the marks.
@@ -137,17 +137,3 @@ def _started(pid: int) -> int | None:
 def _reap(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-
-
-def listener(port: int) -> tuple[int, str] | None:
-    """Process id and name of who listens on a TCP port, where this user may know it."""
-    with contextlib.suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections("tcp"):
-            if (
-                connection.status == psutil.CONN_LISTEN
-                and connection.laddr
-                and connection.laddr.port == port
-                and connection.pid
-            ):
-                return connection.pid, psutil.Process(connection.pid).name()
-    return None

@@ -13,7 +13,7 @@ from services.ecm.engines import Engines
 _FREE = telemetry.reading(
     "disk_free_bytes", "Room on the disk of a folder: home, or storage when it is local.", ("folder",)
 )
-_SIZE = telemetry.reading("disk_size_bytes", "The whole size of that disk.", ("folder",))
+_SIZE = telemetry.reading("disk_size_bytes", "The whole size of the disk of a folder.", ("folder",))
 _MEMORY = telemetry.reading("engines_memory_bytes", "Resident memory of this node's engines and all their processes.")
 
 

@@ -24,7 +24,7 @@ def sweep(ledger: Ledger, sockets: Path) -> None:
     living = {entry.engine_id for entry in ledger.engines.values() if entry.stage is not Stage.ENDED}
     for engine_id in process.marked(workdir.ENGINE_MARK, (workdir.NODE_MARK, str(ledger.home))) - living:
         log.warning("processes of engine %s, which does not run here, are ended", engine_id)
-        process.sweep(workdir.marks(engine_id, ledger.home))
+        process.kill_marked(workdir.marks(engine_id, ledger.home))
     for socket in sockets.glob("*.sock"):
         if socket.stem not in living and not socket.stem.startswith(workdir.SERVICE_SOCKETS):
             socket.unlink(missing_ok=True)
@@ -32,7 +32,7 @@ def sweep(ledger: Ledger, sockets: Path) -> None:
 
 def undo(ledger: Ledger, entry: EngineEntry) -> None:
     """Make it as if the engine had never been asked for. No task has come to it."""
-    process.sweep(workdir.marks(entry.engine_id, ledger.home))
+    process.kill_marked(workdir.marks(entry.engine_id, ledger.home))
     shutil.rmtree(ledger.folder(entry.engine_id), ignore_errors=True)
     ledger.forget(entry.engine_id)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from functools import cache, partial
 
 from commons.calls import rpc
 from commons.database.connections import Database
+from commons.process import loops
 from commons.process.clock import Clock
-from commons.process.loops import repeat
 from commons.process.settings import Settings
 from commons.process.telemetry import Scrape
 from commons.storage import Storage
@@ -19,7 +18,7 @@ from protocol.entrance import client
 from protocol.entrance.v1 import entrance_pb2_grpc
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.manager.client import Stub as Manager
-from services.entrance import credentials, long_code
+from services.entrance import credentials
 from services.entrance.api import app as rest
 from services.entrance.dispatch import Parts
 from services.entrance.engines import Engines
@@ -76,22 +75,20 @@ class Entrance:
         self._remove_old = partial(remove_old, db, clock)
         self._sweep_seconds = settings.sweep_seconds
         self._loops: list[asyncio.Task[None]] = []
-        self._sweep = partial(long_code.sweep, storage, jobhistory, clock)
-        self._sweeping: asyncio.Future[None] | None = None
+        self._clearing_uploads: asyncio.Future[None] | None = None
         self._ready = False
 
     async def start(self) -> None:
         path = self._home / "credentials.json"
         await self._users.first_administrator(partial(credentials.write_fresh, path, self.url))
         credentials.write_url(path, self.url)
-        self._sweeping = asyncio.ensure_future(asyncio.to_thread(self._workspaces.sweep, time.time()))
+        self._clearing_uploads = asyncio.ensure_future(asyncio.to_thread(self._workspaces.sweep, time.time()))
         every = self._sweep_seconds
-        loops = (
+        running = (
             self._grants.read_for_ever(),
-            repeat("removing what lets nobody in", self._remove_old, every, first_seconds=every),
-            repeat("removing the code of ended jobs", self._sweep, every),
+            loops.repeat("removing what lets nobody in", self._remove_old, every, first_seconds=every),
         )
-        self._loops = [asyncio.create_task(loop) for loop in loops]
+        self._loops = [asyncio.create_task(loop) for loop in running]
         await self._instance.start()
         await self._server.start()
         await self._serving.start(self._app)
@@ -102,10 +99,7 @@ class Entrance:
         self._ready = False
         await self._serving.stop()
         await self._instance.stop()
-        if self._sweeping is not None:
-            await self._sweeping
-        for loop in self._loops:
-            loop.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await loop
+        if self._clearing_uploads is not None:
+            await self._clearing_uploads
+        await loops.end(*self._loops)
         await self._server.stop()

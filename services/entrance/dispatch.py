@@ -75,13 +75,13 @@ async def _until_ended(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) 
             spoiled = after.spoiled or JobRequest.from_json(job.request).execute_once
             await _give_back(ref, parts, spoiled=spoiled)
             if not after.retried:
-                await drop(JobRequest.from_json(job.request).code_path, parts.storage)
+                await drop(job.short_id, parts.storage)
                 return
             await asyncio.sleep(RETRY_SECONDS)
         found = await _find(job, parts)
         if found is None:  # its end was recorded, and only the answer was lost
             await _give_back(ref, parts, spoiled=True)
-            await drop(JobRequest.from_json(job.request).code_path, parts.storage)
+            await drop(job.short_id, parts.storage)
             return
         job = found
 
@@ -172,7 +172,7 @@ async def _acknowledge(job: pb.LiveJob, ecm: Ecm) -> None:
 async def _hand_over(job: pb.LiveJob, grant: Grant, story: pb.Story, ecm: Ecm, parts: Parts) -> None:
     """Give the task to the engine; repeating it returns the running one."""
     request = JobRequest.from_json(job.request)
-    code = await code_of(request, parts.storage)
+    code = await code_of(job.short_id, request, parts.storage)
     location = parts.storage.relative(job.result_location)
     assert location is not None
     await ecm.RunTask(

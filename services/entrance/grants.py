@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 from commons.process.errors import HeadgateError
-from commons.process.loops import survive
+from commons.process.loops import repeat
 from protocol.manager.client import Stub as Manager
 from protocol.manager.v1 import manager_pb2 as pb
 from protocol.values import JobRef
@@ -32,9 +32,7 @@ class Grants:
                 for grant in news.requests:
                     self._learn(grant)
 
-        while True:
-            await survive("reading where requests for engines stand", read)
-            await asyncio.sleep(AGAIN_SECONDS)
+        await repeat("reading where requests for engines stand", read, AGAIN_SECONDS)
 
     async def ask(self, request: pb.EngineRequest) -> pb.EngineGrant:
         """Request an engine, or learn where the request stands."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 
-from commons.process import telemetry
+from commons.process import loops, telemetry
 from commons.process.errors import Conflict, HeadgateError
 from commons.process.ids import random_hex
-from commons.process.loops import survive
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from services.entrance.dispatch import Parts, run_job
@@ -41,7 +39,8 @@ class Instance:
         request = pb.RegisterInstanceRequest(instance=self.name, incarnation=self._incarnation)
         for job_id in (await self._jobhistory.RegisterInstance(request)).job_ids:
             self.take(job_id)
-        self._renewing = asyncio.create_task(self._renew())
+        what, every = "renewing this instance's lease", self._renew_seconds
+        self._renewing = asyncio.create_task(loops.repeat(what, self._renew, every, first_seconds=every))
 
     def take(self, job_id: int) -> None:
         """Run a job that is ours now."""
@@ -59,10 +58,7 @@ class Instance:
     async def stop(self) -> None:
         """Let go of all jobs where they are."""
         tasks = [task for task, _ in self._jobs.values()]
-        for task in [*tasks, *([self._renewing] if self._renewing else [])]:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await loops.end(*tasks, self._renewing)
 
     async def _run(self, job_id: int, cancelled: asyncio.Event) -> None:
         async def run() -> None:
@@ -71,17 +67,12 @@ class Instance:
                 await run_job(job.live, cancelled, self._parts)
 
         try:
-            while not await survive(f"job {job_id}", run):
+            while not await loops.survive(f"job {job_id}", run):
                 await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._jobs.pop(job_id, None)
 
     async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(self._renew_seconds)
-            await survive("renewing this instance's lease", self._renew_once)
-
-    async def _renew_once(self) -> None:
         request = pb.RenewInstanceRequest(instance=self.name, incarnation=self._incarnation)
         try:
             reply = await self._jobhistory.RenewInstance(request)

@@ -26,7 +26,7 @@ class JobRequest:
     """All that running a job needs; kept as JSON on its live row."""
 
     code: str
-    """Empty when it lies in the file `code_path` names."""
+    """Empty when it lies in a file, see `long_code`."""
     run_type: str
     kind: str
     version: str
@@ -35,7 +35,6 @@ class JobRequest:
     queuing_timeout_seconds: int = 0
     running_timeout_seconds: int = 0
     retries: int = 0
-    code_path: str = ""
     traceparent: str = ""
     """Where the job's trace goes on, after a restart too."""
     secrets: Sequence[str] = ()
@@ -59,7 +58,7 @@ class Intake:
 
     def __init__(self, settings: Settings) -> None:
         self._workspaces = settings.home_folder / "workspace"
-        self.offered = _offered(settings)
+        self.offered = offered(settings)
 
     def accept(self, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
         """Pass every step in order. Raises Invalid or Refused naming the field and what there is."""
@@ -120,7 +119,8 @@ def _statement(request: JobRequest) -> None:
         raise Invalid(codes.CODE_EMPTY, what, field="executionContent.code")
 
 
-def _offered(settings: Settings) -> dict[str, tuple[str, ...]]:
+def offered(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Each engine kind and its versions, the default one first. Raises Invalid for settings that name none."""
     versions: dict[str, tuple[str, ...]] = dict(names.ENGINE_VERSIONS)
     if settings.flink_home:
         jars = Path(settings.flink_home).expanduser().glob("lib/flink-dist-*.jar")

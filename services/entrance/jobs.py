@@ -23,7 +23,7 @@ from services.entrance.idempotency import SubmitKeys
 from services.entrance.instance import Instance
 from services.entrance.intake import Intake, JobRequest
 from services.entrance.logs import Logs
-from services.entrance.long_code import drop, path_of
+from services.entrance.long_code import drop
 from services.entrance.users import Asker
 from services.entrance.wire import exec_id
 from services.entrance.wire.exec_id import JobId, ShortId
@@ -96,7 +96,7 @@ class Jobs:
         """The job, which may have been saved before and even have ended: its code then is not to lie about."""
         job = await self._jobhistory.SaveJobHistory(record)
         if not job.HasField("live"):
-            await drop(path_of(job.short_id), self._storage)
+            await drop(job.short_id, self._storage)
         return job
 
     async def _keep_refused(self, submit: Submit, asker: Asker, fault: HeadgateError) -> dict[str, object]:
@@ -121,7 +121,7 @@ class Jobs:
         """Keep nothing of a submit that is refused; a key that cannot be let go now still leads to no job."""
         with contextlib.suppress(HeadgateError, OSError):
             await asyncio.to_thread(self._storage.remove, str(place))
-            await drop(path_of(place.short_id), self._storage)
+            await drop(place.short_id, self._storage)
             if key:
                 await self._keys.release(asker.user, key)
 
@@ -185,9 +185,8 @@ class Jobs:
         if max(len(code.encode()), len(submit.code.encode()), len(json.dumps(request.code))) > LONGEST_CODE:
             self._storage.write(f"{place}/{layout.CODE}", code.encode())
             code = self._storage.address(f"{place}/{layout.CODE}")
-            path = path_of(place.short_id)
-            self._storage.write(path, request.code.encode())
-            request = replace(request, code="", code_path=path)
+            self._storage.write(layout.code_to_run(place.short_id), request.code.encode())
+            request = replace(request, code="")
         tenant = Tenant(asker.user, submit.creator)
         labels = {
             "userCreator": str(tenant),

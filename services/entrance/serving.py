@@ -46,7 +46,7 @@ class _Server(uvicorn.Server):
 
 
 class Serving:
-    """Listens from `listen`, answers from `start` until `stop`."""
+    """Holds its port from the start, answers from `start` until `stop`."""
 
     def __init__(self, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

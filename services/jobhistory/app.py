@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import NoReturn
 
 from commons.calls import rpc
 from commons.database.connections import Database
-from commons.process import telemetry
+from commons.process import loops, telemetry
 from commons.process.clock import Clock
 from commons.process.settings import Settings
 from commons.storage import Storage
@@ -42,9 +41,6 @@ class JobHistory:
         self._removing = asyncio.create_task(self._retention.run())
 
     async def stop(self) -> None:
-        if self._removing is not None:
-            self._removing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._removing
+        await loops.end(self._removing)
         await self._server.stop()
         await self._servicer.saving.close()

@@ -30,6 +30,8 @@ AT_ONCE = 50
 TURN_SECONDS, LEASE_SECONDS = 5.0, 15
 """How long one turn works, and for how long it holds the lock at most; removing twice is harmless."""
 PAUSE_SECONDS = 0.05
+SAVED_WITHIN_MS = 3_600_000
+"""A job is saved this soon after its code."""
 DAY_MS = 86_400_000
 
 
@@ -48,7 +50,7 @@ class Retention:
         self._storage_bytes = settings.storage_mb * 2**20
         self._steps = (
             self._remove_files, self._measure, self._mark_old, self._mark_too_much, self._remove_history,
-            self._remove_strays, self._remove_rows,
+            self._remove_strays, self._remove_code, self._remove_rows,
         )  # fmt: skip
         self._removed: Counter[str] = Counter()
         self._places: Iterator[tuple[str, Sequence[str]]] | None = None
@@ -202,6 +204,21 @@ class Retention:
         for folder in strays:
             await asyncio.to_thread(self._storage.remove, folder)
             self._removed["stray folders"] += 1
+
+    async def _remove_code(self) -> bool:
+        """Long code to run of jobs that have ended, and of submits that were never saved."""
+        entries = await asyncio.to_thread(self._storage.list, layout.CODE_TO_RUN)
+        for start in range(0, len(entries), AT_ONCE):
+            some = entries[start : start + AT_ONCE]
+            async with self._db.read() as tx:
+                known = await store.jobs_at(tx, [entry.name for entry in some])
+            for entry in some:
+                row = known.get(entry.name)
+                unsaved = row is None and self._clock.now_ms() - entry.modified_ms > SAVED_WITHIN_MS
+                if unsaved or (row is not None and row.live is None):
+                    await asyncio.to_thread(self._storage.delete, layout.code_to_run(entry.name))
+                    self._removed["the code to run"] += 1
+        return False
 
     async def _remove_rows(self) -> bool:
         async with self._db.write() as tx:

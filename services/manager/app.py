@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from functools import cache
 
 from commons.calls import rpc
 from commons.database.connections import Database
-from commons.process import telemetry
+from commons.process import loops, telemetry
 from commons.process.clock import Clock
 from commons.process.settings import Settings
 from protocol.ecm.client import Stub as Ecm
@@ -63,8 +62,5 @@ class Manager:
         await self._starting.round()
 
     async def stop(self) -> None:
-        for loop in self._loops:
-            loop.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await loop
+        await loops.end(*self._loops)
         await self._server.stop()

@@ -14,7 +14,7 @@ from services.manager.placement import used
 from services.manager.rows import Engine, Node
 
 _WAITING = telemetry.reading("engine_requests_waiting", "Jobs that wait for an engine or their tenant's turn.")
-_OLDEST = telemetry.reading("engine_requests_oldest_seconds", "For how long the first of them has waited.")
+_OLDEST = telemetry.reading("engine_requests_oldest_seconds", "For how long the request that waits longest has waited.")
 _ENGINES = telemetry.reading("engines", "Engines: starting, busy, idle or stopping.", ("kind", "status"))
 _NODES = telemetry.reading("nodes", "Nodes that report, and nodes that are lost.", ("status",))
 _CORES = telemetry.reading("node_free_cores", "Cores of a live node that no engine holds.", ("node",))

@@ -14,7 +14,7 @@ from commons.process.settings import Settings
 from services import home
 from services.ecm import workdir
 from services.engineconn.flink import files
-from services.entrance.intake import Intake
+from services.entrance.intake import offered
 from services.tools import engine_files
 from services.tools.findings import Finding, fail, ok, warn
 
@@ -23,6 +23,7 @@ _LONGEST_SOCKET = 107
 _SOCKET = f"{'x' * 32}.sock"
 """No socket's name is longer."""
 _CLIENT = {"HEADGATE_URL", "HEADGATE_USER", "HEADGATE_TOKEN"}
+_NO_SETTINGS = {workdir.ENGINE_MARK, workdir.NODE_MARK, "HEADGATE_FAULT", "HEADGATE_HOLD"}
 _JAVA_SECONDS = 20
 _VERSION = re.compile(r'version "([^"]+)"')
 
@@ -45,12 +46,12 @@ def packages() -> Finding:
 def settings(read: Settings, environment: Mapping[str, str]) -> Finding:
     """Names alone are shown: values may be secrets."""
     try:
-        Intake(read)
+        offered(read)
     except HeadgateError as error:
         return fail("settings", error.message, f"change {error.field}; see docs/settings.md")
     known = {f"HEADGATE_{name.upper()}" for name in Settings.model_fields} | _CLIENT
-    ours = {name for name in environment if name.startswith("HEADGATE_") and not name.startswith("HEADGATE_ENGINE_")}
-    unknown = sorted(ours - known - {"HEADGATE_FAULT", "HEADGATE_HOLD"})
+    ours = {name for name in environment if name.startswith("HEADGATE_")} - _NO_SETTINGS
+    unknown = sorted(ours - known)
     if unknown:
         return warn(
             "settings", f"there is no setting {', '.join(unknown)}", "unset it, or see docs/settings.md for its name"

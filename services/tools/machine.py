@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -10,9 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from commons.process.settings import Settings
 from services import home
-from services.ecm import process
 from services.tools import engine_files
 from services.tools.findings import Finding, fail, megabytes, ok, warn
 from services.tools.installation import nearest
@@ -112,7 +114,7 @@ def port(read: Settings) -> Finding:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        holding = process.listener(read.port)
+        holding = _listener(read.port)
         if holding is not None and holding[0] == home.holder(read.home_folder):
             return ok("port", f"{place} is the running service's")
         who = f" by process {holding[0]} ({holding[1]})" if holding else ""
@@ -140,3 +142,17 @@ def open_files() -> Finding:
     if 0 <= soft < LEAST_FILES:
         return fail("open files", found, fix)
     return ok("open files", found) if soft < 0 or soft >= FEW_FILES else warn("open files", found, fix)
+
+
+def _listener(port: int) -> tuple[int, str] | None:
+    """Process id and name of who listens on a TCP port, where this user may know it."""
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+                and connection.pid
+            ):
+                return connection.pid, psutil.Process(connection.pid).name()
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -50,6 +51,19 @@ async def test_age_counts_from_the_end_and_what_runs_is_kept(history: History) -
     for _ in range(3):
         await history.sweep(history_days=1, storage_mb=1)
     assert history.folders() == [] and "1 MiB" in await history.removed(running), "its history is young"
+
+
+async def test_code_to_run_goes_with_its_job_and_when_none_was_saved(history: History) -> None:
+    running, _ = await history.job("running", end=""), await history.job("ended")
+    for short in ("running", "ended", "unsaved"):
+        history.storage.write(layout.code_to_run(short), b"SELECT 1")
+    history.clock.turn(time.time() - history.clock.now_ms() / 1000)  # files have the machine's time
+    await history.sweep()
+    assert [entry.name for entry in history.storage.list(layout.CODE_TO_RUN)] == ["running", "unsaved"]
+    history.clock.turn(2 * 3600)
+    await history.end(running)
+    await history.sweep()
+    assert history.storage.list(layout.CODE_TO_RUN) == []
 
 
 async def test_history_goes_whole_and_its_ids_are_not_given_again(history: History) -> None:

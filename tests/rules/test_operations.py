@@ -7,7 +7,7 @@ import re
 from commons.calls import rpc
 from commons.process.settings import Settings
 from services.engineconn import journal
-from services.entrance import idempotency, jobs, spreadsheet, users, workspace
+from services.entrance import idempotency, jobs, serving, spreadsheet, users, workspace
 from services.entrance.api import bodies, files
 from services.entrance.api import jobs as job_routes
 from services.entrance.api import workspace as workspace_routes
@@ -26,12 +26,18 @@ def _limits() -> list[str]:
     shortest = users.SHORTEST_PASSWORD
     return [
         f"{bodies.LARGEST_BODY // MIB} MiB",
+        f"{bodies.LARGEST_LOG_IN // 1024} KiB",
+        f"{bodies.LARGEST_AT_ONCE // MIB} MiB",
+        f"{bodies.LONGEST_READ_SECONDS:.0f} s",
+        f"{bodies.DEEPEST}",
+        f"{serving.LARGEST_HEAD // 1024} KiB",
         f"{submits.LARGEST_CODE // MIB} MiB",
         f"{jobs.LONGEST_CODE:,} bytes",
         f"{history.LONGEST_TEXT:,} bytes",
         f"{GROUP.c.observe_info.type.length:,} bytes",  # type: ignore[attr-defined]
         f"{exec_id.LONGEST_NAME} characters",
         f"{shortest} to {users.LONGEST_PASSWORD} characters",
+        f"{users.MOST_LEGAL_USERS}",
         f"{users.LONGEST_TOKEN_DAYS:,} days",
         f"{SETTINGS['session_seconds'].default:,.0f} s",
         f"{SETTINGS['tenant_queued_jobs'].default:,}",

@@ -30,7 +30,7 @@ HOMES = {
     "aiohttp": ("commons/calls/http.py", "services/engineconn/flink/rest.py"),
     "pyarrow": ("commons/storage.py", "services/engineconn/*", "services/entrance/results.py", "services/entrance/rendering.py"),
     "py4j": ("services/engineconn/flink/*",),
-    "psutil": ("services/ecm/*",),
+    "psutil": ("services/ecm/*", "services/tools/machine.py"),
     "tenacity": ("commons/calls/*", "commons/database/*"),
     "opentelemetry": ("commons/process/telemetry.py",),
     "prometheus_client": ("commons/process/telemetry.py",),

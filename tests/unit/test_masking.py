@@ -198,3 +198,12 @@ def test_the_log_of_a_process_has_no_secrets(capsys: pytest.CaptureFixture[str])
 def test_a_storage_root_is_shown_without_its_credentials() -> None:
     assert without_credentials("s3://key:secret@bucket/a@b?region=x") == "s3://bucket/a@b?region=x"
     assert without_credentials("file:///a@b/c") == "file:///a@b/c"
+
+
+def test_every_name_of_a_secret_is_looked_for() -> None:
+    names = ("password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "cookie", "authorization",
+             "api.key", "access-key-id", "private_key", "account.key", "encryption.key", "signing.key", "master.key",
+             "shared.key", "storage-key", "keystore.key", "jaas.config", "user.info", "session.id", "ticket_id_v1",
+             "token-code")  # fmt: skip
+    for name in names:
+        assert masked(f"'{name}' = 'Xy7-hidden'") == f"'{name}' = '***'", name

@@ -117,7 +117,7 @@ class Job:
 class Client:
     """Where and as whom: arguments, environment, saved log-in, the service's home (see `headgate login --help`).
 
-    With a password it logs in at once. One client serves any number of jobs at once.
+    With a password it logs in at once. Threads need a client each.
     """
 
     def __init__(

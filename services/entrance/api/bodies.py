@@ -13,7 +13,7 @@ from commons.process.errors import HeadgateError, Invalid, TooLarge, Unavailable
 from protocol import codes
 
 LARGEST_BODY = 12 * 1024 * 1024
-LARGEST_FORM = 64 * 1024
+LARGEST_LOG_IN = 64 * 1024
 """Of a body that is read before anybody has shown who he is."""
 LARGEST_AT_ONCE = 256 * 1024 * 1024
 """Bytes of all bodies that are being read."""

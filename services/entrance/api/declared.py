@@ -13,6 +13,7 @@ from typing import Annotated, TypedDict, cast
 from fastapi import Path
 from pydantic import BaseModel, TypeAdapter
 
+from services.entrance.api.asking import TICKET
 from services.entrance.wire.shapes.envelopes import Envelope, Failure
 
 JobKey = Annotated[str, Path(description="The task id, or the execID.")]
@@ -21,7 +22,7 @@ Schema = dict[str, object]
 Links = Mapping[str, Mapping[str, object]]
 
 SECURITY: Schema = {
-    "ticket": {"type": "apiKey", "in": "cookie", "name": "linkis_user_session_ticket_id_v1"},
+    "ticket": {"type": "apiKey", "in": "cookie", "name": TICKET},
     "tokenCode": {"type": "apiKey", "in": "header", "name": "Token-Code"},
     "tokenUser": {"type": "apiKey", "in": "header", "name": "Token-User"},
 }

@@ -32,7 +32,10 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HeadgateError)
     if isinstance(error, NotLoggedIn):
         return JSONResponse(envelope.not_logged_in(request.url.path, error.message), 401)
-    return _answer(request, error)
+    answer = _answer(request, error)
+    if isinstance(error, Broken):
+        _note(request, answer, error)
+    return answer
 
 
 async def _framework(request: Request, error: Exception) -> JSONResponse:
@@ -56,8 +59,13 @@ async def _nobody_listens(request: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     fault = Broken(codes.INTERNAL, "something failed here; the service's log has more under this trace id")
     answer = _answer(request, fault)
-    log.error("%s %s failed, trace %s", request.method, request.url.path, answer.headers["x-trace-id"], exc_info=error)
+    _note(request, answer, error)
     return answer
+
+
+def _note(request: Request, answer: JSONResponse, error: Exception) -> None:
+    """What the log has more under the answer's trace id."""
+    log.error("%s %s failed, trace %s", request.method, request.url.path, answer.headers["x-trace-id"], exc_info=error)
 
 
 def _answer(

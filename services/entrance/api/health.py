@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from commons.process.telemetry import Scrape
-from services.entrance.wire.shapes.users import Live, Ready
+from services.entrance.wire.shapes.health import Live, Ready
 
 router = APIRouter(tags=["health"])
 

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from commons.process.errors import Invalid, Refused
 from protocol import codes
 from services.entrance.api.asking import TICKET, address_of, asker_of, ticket_of
-from services.entrance.api.bodies import LARGEST_FORM, json_object
+from services.entrance.api.bodies import LARGEST_LOG_IN, json_object
 from services.entrance.api.declared import declared
 from services.entrance.users import TokenInfo, Users
 from services.entrance.wire import envelope
@@ -34,7 +34,7 @@ async def login(request: Request) -> Response:
     if known is not None:
         text = f"{known.user} already logged in, please log out before signing in(已经登录，请先退出再进行登录)！"
         return JSONResponse(envelope.ok(None, {"userName": known.user}, text))
-    form = await json_object(request, may_lack=bool(request.query_params), largest=LARGEST_FORM)
+    form = await json_object(request, may_lack=bool(request.query_params), largest=LARGEST_LOG_IN)
     body = {**request.query_params, **form}
     more: dict[str, object] = {"enableWatermark": False, "sessionTimeOut": users.session_ms}
     name, password = body.get("userName"), body.get("password")

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/filesystem", tags=["filesystem"])
 LARGEST_UPLOAD = 500 * 1024 * 1024
 MOST_FILES = 100
 MOST_FIELDS = 10
-_FULL = {500: "It could not be written, such as on a full disk."}
+_FULL = {500: "It could not be written."}
 
 
 @router.get("/getUserRootPath", **declared("userRootPath", shapes.Root, query=shapes.RootQuery))

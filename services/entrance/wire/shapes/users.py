@@ -98,12 +98,3 @@ class User(Shape):
 
 class UserList(Shape):
     users: list[User]
-
-
-class Live(Shape):
-    live: bool
-
-
-class Ready(Shape):
-    ready: bool
-    """Whether the service takes jobs."""
