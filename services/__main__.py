@@ -15,15 +15,12 @@ import sys
 from pathlib import Path
 
 import uvloop
-from pydantic import ValidationError
 
 from commons.database.connections import Database
 from commons.process import logs, telemetry
 from commons.process.clock import SystemClock
-from commons.process.errors import HeadgateError
 from commons.process.ids import random_hex
-from commons.process.masking import masked
-from commons.process.settings import Settings, explained
+from commons.process.settings import STOPPING, Settings, complaint
 from commons.process.telemetry import Scrape
 from protocol.ecm import client as ecm_client
 from protocol.jobhistory import client as jobhistory_client
@@ -53,11 +50,9 @@ def main() -> int:
         settings = Settings()
         with telemetry.traces_exported():
             return uvloop.run(run(settings, stop_engines=arguments.stop_engines or settings.stop_engines))
-    except ValidationError as error:
-        print(masked(f"headgate: {explained(error)}"), file=sys.stderr)
-    except (HeadgateError, OSError, ValueError) as error:
-        print(masked(f"headgate: {error}"), file=sys.stderr)
-    return 1
+    except STOPPING as error:
+        print(complaint(error), file=sys.stderr)
+        return 1
 
 
 async def run(settings: Settings, *, stop_engines: bool) -> int:

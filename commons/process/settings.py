@@ -7,6 +7,9 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from commons.process.errors import HeadgateError
+from commons.process.masking import masked
+
 
 class Settings(BaseSettings):
     """Each field is an environment variable `HEADGATE_<NAME>`; the description is its documentation."""
@@ -111,6 +114,15 @@ class Settings(BaseSettings):
     @property
     def offered_kinds(self) -> tuple[str, ...]:
         return tuple(kind.strip() for kind in self.engines.split(",") if kind.strip())
+
+
+STOPPING = (ValidationError, HeadgateError, OSError, ValueError)
+"""What ends a command with a line for its user instead of a stack."""
+
+
+def complaint(error: Exception) -> str:
+    """The line, without secrets."""
+    return masked(f"headgate: {explained(error) if isinstance(error, ValidationError) else error}")
 
 
 def explained(error: ValidationError) -> str:

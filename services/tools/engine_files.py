@@ -9,10 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from commons.process.errors import HeadgateError
-from commons.process.settings import Settings, explained
+from commons.process.settings import STOPPING, Settings, complaint
 from services.engineconn import sums
 from services.engineconn.flink import files
 from services.engineconn.flink.files import Package
@@ -139,11 +137,9 @@ def _with_settings(action: Callable[[Settings, list[str]], int]) -> Callable[[ar
     def run(arguments: argparse.Namespace) -> int:
         try:
             return action(Settings(), getattr(arguments, "names", []))
-        except ValidationError as error:
-            print(f"headgate: {explained(error)}", file=sys.stderr)
-        except (HeadgateError, OSError, ValueError) as error:
-            print(f"headgate: {error}", file=sys.stderr)
-        return 1
+        except STOPPING as error:
+            print(complaint(error), file=sys.stderr)
+            return 1
 
     return run
 
