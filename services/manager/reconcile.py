@@ -42,6 +42,7 @@ class Reconcile:
         self._jobhistory = jobhistory
         self._idle_ms = int(settings.engine_idle_seconds * 1000)
         self._silent_ms = int(settings.lease_seconds * 2000)
+        self._held_ms = min(HELD_MS, self._silent_ms)
 
     async def run(self) -> None:
         await repeat("reconciling", self.round, POLL_SECONDS)
@@ -73,7 +74,7 @@ class Reconcile:
     async def _release_ended(self, now: int) -> None:
         """Requests whose job has ended and whose entrance did not give them back."""
         async with self._db.read() as tx:
-            old = [request for request in await store.requests(tx) if now - request.changed_at_ms > HELD_MS]
+            old = [request for request in await store.requests(tx) if now - request.changed_at_ms > self._held_ms]
         if not old:
             return
         asked = jobhistory_pb2.WhichEndedRequest(job_ids=[request.job.job_id for request in old])

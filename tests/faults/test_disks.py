@@ -8,8 +8,8 @@ import httpx2
 from headgate import Job
 
 from tests.conftest import Service, Start, stop
-from tests.support.jobs import eventually, run, tables
-from tests.support.leftovers import gone, rows, settled
+from tests.support.jobs import eventually, run, shell_job, tables
+from tests.support.leftovers import gone, processes_of, rows, settled
 from tests.support.machines import filled, small_disk
 
 SETTINGS = {"HEADGATE_LEASE_SECONDS": "2", "HEADGATE_TENANT_RUNNING_JOBS": "3",
@@ -75,19 +75,33 @@ def test_a_work_folder_without_room(home: Path, begin: Start, tmp_path: Path) ->
         service = begin("--stop-engines", **SETTINGS)
         job = service.admin.submit(TICKS.format(gate=gate), engine="shell-1")
         eventually(lambda: any("tick 3" in line for line in job.log()), "it runs")
+        silent = service.admin.submit("echo begun; sleep 600", engine="shell-1")
+        eventually(lambda: any(line.endswith("INFO begun") for line in silent.log()), "it runs")
         with filled(home / "node"):
-            waiting = service.admin.submit("echo waited", engine="shell-1")
+            kill_engine_of(home, silent)
+            waiting = shell_job(service, "echo waited", executeOnce="")  # no engine that has become free will do
             folder = home / "node" / "engines"
             told = f"The engine is starting: there is no room left on the disk of {folder}"
             eventually(lambda: any(told in line for line in waiting.log()), "it says what it waits for")
             eventually(lambda: has_ended(home, job), "its engine cannot write down what it says")
+            eventually(lambda: has_ended(home, silent), "its engine was killed")
         assert job.wait(60) == "Failed"
         assert "there is no room left on the disk of" in job.history()["errDesc"]
         whole_or_failed_for_want_of_room(job)
+        assert silent.wait(60) == "Failed"
+        assert silent.history()["errDesc"].startswith("the engine ended while the job ran: ")
+        assert silent.log()[-1].endswith("completed with a status Failed. You can view logs for the reason.")
         assert waiting.wait(60) == "Succeed" and tables(waiting) == [[["waited"]]]
         settled(home)
         assert stop(service) == 0
         gone(home)
+
+
+def kill_engine_of(home: Path, job: Job) -> None:
+    ((engine,),) = rows(home, f"SELECT engine_id FROM headgate_engine WHERE job_id = {job.id}")
+    for process in processes_of(home):
+        if any(str(engine) in argument for argument in process.cmdline()):
+            process.kill()
 
 
 def has_ended(home: Path, job: Job) -> bool:
@@ -104,6 +118,7 @@ def test_a_storage_root_without_room(home: Path, begin: Start, tmp_path: Path) -
             assert service.admin.jobs() == []
             job = service.admin.submit("for n in 1 2 3; do echo tick $n; done", engine="shell-1")
             eventually(lambda: any("Congratulations" in line for line in job.log()), "it has come to its end")
+            eventually(lambda: not list(storage.rglob("*.part")), "what did not fit does not stay")
             assert job.status() == "Running", "until its log and results are where they belong"
         assert job.wait(60) == "Succeed"
         whole_or_failed_for_want_of_room(job)

@@ -103,7 +103,9 @@ def test_an_hour_without_the_service_loses_nothing(begin: Start, home: Path, tem
     first = begin(**HOUR)
     ticking = f"echo x >> {ran}; n=0; while [ ! -e {gate} ]; do n=$((n+1)); echo tick $n; sleep 0.2; done; echo last"
     on = first.admin.submit(ticking, engine=SHELL)
-    meanwhile = first.admin.submit("for n in 1 2 3 4 5 6; do echo part $n; sleep 0.5; done", engine=SHELL)
+    meanwhile = first.admin.submit(
+        f"echo x >> {ran}; for n in 1 2 3 4 5 6; do echo part $n; sleep 0.5; done", engine=SHELL
+    )
     for job in (on, meanwhile):
         eventually(lambda job=job: job.status() == "Running" and len(job.log()) > 6, "it runs")
     third = first.admin.submit("sleep 1; echo third", engine=SHELL)
@@ -113,14 +115,19 @@ def test_an_hour_without_the_service_loses_nothing(begin: Start, home: Path, tem
     kill(first)
     time.sleep(HOUR_SECONDS)  # what is to be shown is that this much time does no harm
 
-    second = begin("--stop-engines", **HOUR)
+    hold = tmp_path / "headgate.manager.v1.Manager.RequestEngine"
+    hold.touch()
+    second = begin("--stop-engines", HEADGATE_HOLD=str(tmp_path), **HOUR)
+    held = f"SELECT status FROM headgate_engine WHERE job_id = {meanwhile.id}"
+    eventually(lambda: rows(home, held) == [("Ended",)], "its engine was alone for too long")
+    hold.unlink()  # so that its job learns of it first
     assert ended(second, meanwhile) == [f"part {n}" for n in range(1, 7)]
     assert ended(second, third) == ["third"] and ended(second, waiting) == ["waited"]
     assert second.admin.job(on.id).status() == "Running"
     gate.touch()
     said = ended(second, on)
     assert said == [*(f"tick {n}" for n in range(1, len(said))), "last"] and len(said) > HOUR_SECONDS
-    assert ran.read_text() == "x\n"
+    assert ran.read_text() == "x\nx\n", "each ran once"
     settled(home)
     assert stop(second) == 0
     gone(home, temporary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from commons.process.errors import Conflict, NotFound
+from commons.process.errors import Conflict, NotFound, Unavailable
 from commons.storage import Storage
 from protocol import codes, layout
 from protocol.ecm.v1 import ecm_pb2 as pb
@@ -22,7 +23,7 @@ from protocol.engineconn.v1 import engineconn_pb2
 from protocol.manager.v1 import manager_pb2
 from protocol.types.v1 import types_pb2
 from services.ecm.engines import Engines, Folders
-from services.ecm.ledger import Ledger
+from services.ecm.ledger import EngineEntry, Ledger, Stage
 from services.ecm.workdir import run_folder
 from services.engineconn import usage
 
@@ -164,6 +165,55 @@ async def test_a_task_asked_for_again_is_not_run_again(node: Node) -> None:
     await node.run(code, epoch=2)
     await asyncio.sleep(0.2)
     assert [line.endswith(" begin") for line in node.engines.task(1, 1).read_log(0, 100)].count(True) == 1
+
+
+async def test_a_start_that_cannot_be_written_down_leaves_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = Ledger.save
+
+    def full(ledger: Ledger, entry: EngineEntry) -> None:
+        if entry.stage is Stage.SPAWNED:
+            raise Unavailable(codes.NOT_WRITTEN, "no room")
+        save(ledger, entry)
+
+    with monkeypatch.context() as patched, pytest.raises(Unavailable):
+        patched.setattr(Ledger, "save", full)
+        node.create("e1")
+    await until(lambda: not processes(node.home))
+    assert node.engines.report() == [] and list((node.home / "node" / "engines").iterdir()) == []
+    await node.ready()
+
+
+async def test_a_last_word_for_which_there_was_no_room_is_said_once(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.ready()
+    await node.run("log INFO begin\nsleep 600")
+    await node.said("begin")
+    for process in processes(node.home):
+        process.kill()
+    await node.ended()
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(Unavailable):
+        patched.setattr("services.ecm.tasks.MessageToJson", full)
+        await node.events()
+    assert (await node.events())[-1].ended.status == "Failed"
+    texts = [line.split(" ", 2)[2] for line in node.engines.task(1, 1).read_log(0, 100)]
+    assert [text.partition(" ")[0] for text in texts] == ["INFO", "INFO", "ERROR", "INFO"], texts
+
+
+def test_an_epoch_counts_once_it_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ledger = Ledger(tmp_path)
+    with monkeypatch.context() as patched, pytest.raises(Unavailable, match=f"no room left on the disk of {tmp_path}"):
+        patched.setattr(os, "fsync", full)
+        ledger.raise_epoch(1, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["engines"]
+    assert ledger.raise_epoch(1, 2) and not Ledger(tmp_path).raise_epoch(1, 1)
 
 
 async def test_an_engine_runs_one_task_at_a_time_and_any_number_in_turn(node: Node) -> None:
