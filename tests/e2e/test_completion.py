@@ -79,8 +79,9 @@ def test_an_id_is_said_with_its_status_and_code(headgate: Headgate, service: Ser
     assert "Succeed shell echo [red] [/x] " in line and "\033" not in said
 
 
-def test_options_before_the_id_name_the_service(nobody: Headgate, service: Service, ended: Job) -> None:
-    where = ("--url", service.url, "--user", service.user, "--token", service.token)
+def test_options_before_the_id_name_the_service(nobody: Headgate, service: Service, ended: Job, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(service.token)
+    where = ("--url", service.url, "--user", service.user, "--token", str(tmp_path / "token"))
     assert str(ended.id) in offered(nobody, "status", *where, "")
 
 
