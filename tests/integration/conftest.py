@@ -7,11 +7,13 @@ import io
 import os
 import tarfile
 import zipfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from services.engineconn.flink import files
+from tests.support.node import Node, processes
 
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
 
@@ -86,3 +88,10 @@ def distribution(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     monkeypatch.setattr(files, "_distribution", lambda: found)
     monkeypatch.delenv("JAVA_HOME", raising=False)
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    yield Node.on(tmp_path)
+    for process in processes(tmp_path):
+        process.kill()
