@@ -17,7 +17,7 @@ from protocol.ecm.v1 import ecm_pb2 as pb
 from protocol.engineconn.v1 import engineconn_pb2
 from services.ecm.ledger import EngineEntry, Ledger, Stage
 from services.engineconn import usage
-from tests.support.node import LINE, READY, Node, connection, processes, until
+from tests.support.node import LINE, READY, STORY, Node, connection, processes, until
 
 
 async def test_a_task_is_run_and_its_results_and_log_are_published(node: Node) -> None:
