@@ -6,7 +6,6 @@ import asyncio
 import errno
 import os
 import signal
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -81,18 +80,6 @@ async def test_a_last_word_for_which_there_was_no_room_is_said_once(
     assert (await node.events())[-1].ended.status == "Failed"
     texts = [line.split(" ", 2)[2] for line in node.engines.task(1, 1).read_log(0, 100)]
     assert [text.partition(" ")[0] for text in texts] == ["INFO", "INFO", "ERROR", "INFO"], texts
-
-
-def test_an_epoch_counts_once_it_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    ledger = Ledger(tmp_path)
-    with monkeypatch.context() as patched, pytest.raises(Unavailable, match=f"no room left on the disk of {tmp_path}"):
-        patched.setattr(os, "fsync", full)
-        ledger.raise_epoch(1, 2)
-    assert [path.name for path in tmp_path.iterdir()] == ["engines"]
-    assert ledger.raise_epoch(1, 2) and not Ledger(tmp_path).raise_epoch(1, 1)
 
 
 async def test_an_engine_runs_one_task_at_a_time_and_any_number_in_turn(node: Node) -> None:
