@@ -179,7 +179,7 @@ def test_no_secret_is_left_anywhere(canary: Canary, tmp_path: Path) -> None:
     streaming = canary.submit(canary.text(ENDLESS), "flink")
     for job in (good, bad, killed, long):
         eventually(lambda job=job: job.status() == "Running", "it runs")  # type: ignore[misc]
-    eventually(lambda: any("RUNNING" in line for line in streaming.log()), "Flink runs it", 120)
+    eventually(lambda: any("RUNNING" in line for line in streaming.log()), "Flink runs it", 240)
     canary.search("running")
     canary.gate.touch()
     killed.kill()

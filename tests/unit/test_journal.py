@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from google.protobuf.json_format import Parse
 
+from commons.process.masking import Secrets
 from protocol import layout
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 from services.engineconn import journal as journals
@@ -125,6 +126,22 @@ def test_the_story_comes_first_as_it_was_told_and_counts(tmp_path: Path, clock: 
         journal.tell_lines()
     assert lines(tmp_path)[0] == story[0] and len(lines(tmp_path)) == 3
     assert events(tmp_path)[-1].log_up_to.lines == 3, "a line break in the story must not shift what is counted"
+
+
+def test_a_tasks_secrets_are_in_no_line_and_no_event(tmp_path: Path, clock: Clock) -> None:
+    secret = "hunter2!hunter2!"
+    with Journal(tmp_path, Secrets.of({"password": secret})) as journal:
+        journal.story([f"2026-01-01 10:00:00.001 INFO refused {secret}"])
+        journal.line("ERROR", "x" * (journals.LONGEST_LINE - 60) + secret * 5)
+        journal.line("INFO", "jdbc://u:other@h")
+        journal.event(pb.TaskEvent(statement_started=pb.StatementStarted(text=f"SELECT '{secret}', 'password'='p'")))
+        vertex = pb.Vertex(name=f"Calc(select=['{secret}'])")
+        journal.event(pb.TaskEvent(progress=pb.Progress(fraction=0.5, vertices=[vertex])))
+        journal.event(pb.TaskEvent(ended=pb.Ended(status="Failed", message=f"{secret} is wrong")))
+    written = (tmp_path / layout.LOG).read_text() + (tmp_path / layout.EVENTS).read_text()
+    assert "hunter" not in written, "nor a part of it, where a line is cut"
+    for shown in ("refused ***", "jdbc://u:***@h", "'password'='***'", "['***']", "*** is wrong"):
+        assert shown in written.replace("\\u0027", "'")
 
 
 def batch(count: int) -> pa.RecordBatch:
