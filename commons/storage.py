@@ -14,6 +14,8 @@ from pyarrow import fs
 
 from commons.process import disk, faults
 
+_PART = ".part"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -68,7 +70,7 @@ class Storage:
     @contextlib.contextmanager
     def _appearing(self, path: str) -> Iterator[str]:
         """A name to write under, which becomes `path` when the block ends well; otherwise nothing stays."""
-        target, part = f"{self._base}/{path}", f"{self._base}/{path}.part"
+        target, part = f"{self._base}/{path}", f"{self._base}/{path}{_PART}"
         with disk.told(self._base):
             try:
                 faults.reach("before storing")
@@ -83,7 +85,7 @@ class Storage:
 
     def delete(self, path: str) -> None:
         """Remove a file, and one that a crash cut short; harmless when there is none."""
-        for name in (path, f"{path}.part"):
+        for name in (path, path + _PART):
             with contextlib.suppress(FileNotFoundError):
                 self._files.delete_file(f"{self._base}/{name}")
 
@@ -106,16 +108,19 @@ class Storage:
         selector = fs.FileSelector(f"{self._base}/{path}", allow_not_found=True, recursive=True)
         return sum(info.size or 0 for info in self._files.get_file_info(selector))
 
-    def list(self, path: str) -> list[Entry]:
-        """What a folder holds, sorted by name; nothing when it does not exist."""
+    def list(self, path: str, *, unfinished: bool = False) -> list[Entry]:
+        """What a folder holds, sorted by name; nothing when it does not exist.
+
+        `unfinished`: also what is being written or was cut short, under the name it shall have.
+        """
         try:
             selector = fs.FileSelector(self._plain(path), allow_not_found=True)
         except FileNotFoundError:
             return []
         entries = [
-            Entry(i.base_name, i.is_file, i.size or 0, (i.mtime_ns or 0) // 1_000_000)
+            Entry(i.base_name.removesuffix(_PART), i.is_file, i.size or 0, (i.mtime_ns or 0) // 1_000_000)
             for i in self._files.get_file_info(selector)
-            if not i.base_name.endswith(".part")
+            if unfinished or not i.base_name.endswith(_PART)
         ]
         return sorted(entries, key=lambda entry: entry.name)
 

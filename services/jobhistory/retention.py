@@ -12,6 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NoReturn
 
 from commons.database import locks
@@ -207,7 +208,7 @@ class Retention:
 
     async def _remove_code(self) -> bool:
         """Long code to run of jobs that have ended, and of submits that were never saved."""
-        entries = await asyncio.to_thread(self._storage.list, layout.CODE_TO_RUN)
+        entries = await asyncio.to_thread(partial(self._storage.list, layout.CODE_TO_RUN, unfinished=True))
         for start in range(0, len(entries), AT_ONCE):
             some = entries[start : start + AT_ONCE]
             async with self._db.read() as tx:

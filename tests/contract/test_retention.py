@@ -57,13 +57,14 @@ async def test_code_to_run_goes_with_its_job_and_when_none_was_saved(history: Hi
     running, _ = await history.job("running", end=""), await history.job("ended")
     for short in ("running", "ended", "unsaved"):
         history.storage.write(layout.code_to_run(short), b"SELECT 1")
+    (history.root / f"{layout.code_to_run('cut')}.part").write_bytes(b"SEL")
     history.clock.turn(time.time() - history.clock.now_ms() / 1000)  # files have the machine's time
     await history.sweep()
     assert [entry.name for entry in history.storage.list(layout.CODE_TO_RUN)] == ["running", "unsaved"]
     history.clock.turn(2 * 3600)
     await history.end(running)
     await history.sweep()
-    assert history.storage.list(layout.CODE_TO_RUN) == []
+    assert history.storage.list(layout.CODE_TO_RUN, unfinished=True) == []
 
 
 async def test_history_goes_whole_and_its_ids_are_not_given_again(history: History) -> None:
