@@ -45,12 +45,19 @@ Start = Callable[..., Service]
 """Takes arguments of the command and settings, as `start` does."""
 
 
-def start(home: Path, *arguments: str, **settings: str) -> Service:
-    """A service on `home` and a free port, with the engines of every kind unless `settings` (HEADGATE_*) say else."""
+IN_BOOT = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
+
+
+def start(home: Path, *arguments: str, boot: Path | None = None, **settings: str) -> Service:
+    """A service on `home` and a free port, with the engines of every kind unless `settings` (HEADGATE_*) say else.
+
+    With `boot` it sees the boot id in that file: it alone, in a mount namespace of its own.
+    """
+    another = ["unshare", "-m", "sh", "-c", IN_BOOT, str(boot)] if boot is not None else []
     home.mkdir(parents=True, exist_ok=True)
     with (home.parent / "service.log").open("a") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services", *arguments],
+            [*another, sys.executable, "-P", "-m", "services", *arguments],
             env=environment(home, **settings), stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     assert process.stdout is not None
@@ -113,9 +120,9 @@ def begin(home: Path, temporary: Path) -> Iterator[Start]:
     """Starts services with shell engines on `home`; what a failed test left running is killed."""
     started: list[Service] = []
 
-    def begin(*arguments: str, **settings: str) -> Service:
+    def begin(*arguments: str, boot: Path | None = None, **settings: str) -> Service:
         more = {"HEADGATE_ENGINES": "shell", "TMPDIR": str(temporary)} | settings
-        started.append(start(home, *arguments, **more))
+        started.append(start(home, *arguments, boot=boot, **more))
         return started[-1]
 
     yield begin

@@ -77,7 +77,11 @@ def connect(stub: Callable[[aio.Channel], Client], address: str) -> Client:
     channel = aio.insecure_channel(
         address,
         interceptors=[_UnaryCalls(), _StreamCalls()],
-        options=[("grpc.enable_retries", 0), ("grpc.max_receive_message_length", LARGEST_MESSAGE)],
+        options=[
+            ("grpc.enable_retries", 0),
+            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+            ("grpc.max_reconnect_backoff_ms", 3000),  # who was away for long is found again soon
+        ],
     )
     client = stub(channel)
     setattr(client, "channel", channel)  # noqa: B010  # a stub does not keep its channel, which closes when collected

@@ -12,11 +12,12 @@ from commons.storage import Storage
 from protocol.ecm import client
 from protocol.ecm.v1 import ecm_pb2_grpc
 from protocol.manager.client import Stub as Manager
-from services.ecm.engines import Engines, Folders
+from services.ecm.engines import Engines
 from services.ecm.ledger import Ledger
 from services.ecm.readings import readings
 from services.ecm.reporting import report_for_ever
 from services.ecm.rpc import EcmServicer
+from services.ecm.workdir import Folders
 
 
 class Ecm:

@@ -8,7 +8,6 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from services.ecm.tasks import TaskFolder
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
+HEAR_SECONDS, MOST_SILENT = 1.0, 30
+"""An engine connection from which nothing came in so many looks hangs; looks, since this process may have hung too."""
 CLOSE_SECONDS = 3.0
 TERM_SECONDS = 4.0
 
@@ -44,6 +45,8 @@ class Engine:
     terminating: asyncio.Task[None] | None = None
     launch: telemetry.Step = telemetry.NO_STEP
     """From its spawn until it is ready or has ended."""
+    silent: int = 0
+    """Looks since it last told what it uses."""
     handing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a task is handed over."""
 
@@ -51,7 +54,7 @@ class Engine:
 class Engines:
     """All engine connections of the node. `changed` is set whenever a report would say something new."""
 
-    def __init__(self, ledger: Ledger, storage: Storage, sockets: Path, address: str, folders: Folders) -> None:
+    def __init__(self, ledger: Ledger, storage: Storage, sockets: Path, address: str, folders: workdir.Folders) -> None:
         self._ledger = ledger
         self._storage = storage
         self._sockets = sockets
@@ -267,7 +270,7 @@ class Engines:
         engine = self._engines.get(usage.engine_id)
         if engine is None:
             raise NotFound(codes.ENGINE_GONE, f"engine {usage.engine_id} is not on this node")
-        engine.usage = usage
+        engine.usage, engine.silent = usage, 0
 
     def metrics(self, engine_id: str) -> pb.EngineMetrics:
         """What is known of an engine. Raises NotFound."""
@@ -311,11 +314,21 @@ class Engines:
                 self._look(engine)
                 await asyncio.wait({exiting}, timeout=POLL_SECONDS)
             else:
-                await exiting
+                await asyncio.wait({exiting}, timeout=HEAR_SECONDS)
+                engine.silent += 1
+                if engine.silent == MOST_SILENT:
+                    log.warning("engine %s is silent: it is ended", entry.engine_id)
+                    await process.end(identity, TERM_SECONDS)
         process.kill_marked(self._marks(entry), identity)
         self._look(engine)
-        stopped = engine.terminating is not None
-        self._end(engine, "stopped" if stopped else connection.reason(self._folder(entry), entry.boot))
+        self._end(engine, self._why(engine))
+
+    def _why(self, engine: Engine) -> str:
+        if engine.terminating is not None:
+            return "stopped"
+        if engine.silent >= MOST_SILENT:
+            return f"its process did not answer for {MOST_SILENT * HEAR_SECONDS:.0f} s and was ended"
+        return connection.reason(self._folder(engine.entry), engine.entry.boot)
 
     def _look(self, engine: Engine) -> None:
         said = connection.state(self._folder(engine.entry))
@@ -375,16 +388,3 @@ class Engines:
 
     def _socket(self, engine_id: str) -> Path:
         return self._sockets / f"{engine_id}.sock"
-
-
-@dataclass(frozen=True, slots=True)
-class Folders:
-    """Where things lie on this node: tenants' workspaces, engine files, modules of engine kinds that are not ours."""
-
-    workspaces: Path
-    engines_home: Path
-    modules: Mapping[str, str] = field(default_factory=dict)
-    kept_ms: int = 7 * 86_400_000
-    """An ended engine's task folders that nobody acknowledged are dropped after this long."""
-    alone_seconds: float = 120.0
-    """An engine connection with nothing to do and without this daemon ends after this long."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # what a Python process and a JVM need; everything else, secrets above all, stays here
@@ -16,6 +18,19 @@ SERVICE_SOCKETS = "service-"
 """How the sockets of services begin; the others in the run folder are engines'."""
 ENGINE_MARK, NODE_MARK = "HEADGATE_ENGINE_ID", "HEADGATE_ENGINE_NODE"
 """The variables by which the processes of an engine are known: which engine, and the folder of whose node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where things lie on this node: tenants' workspaces, engine files, modules of engine kinds that are not ours."""
+
+    workspaces: Path
+    engines_home: Path
+    modules: Mapping[str, str] = field(default_factory=dict)
+    kept_ms: int = 7 * 86_400_000
+    """An ended engine's task folders that nobody acknowledged are dropped after this long."""
+    alone_seconds: float = 120.0
+    """An engine connection with nothing to do and without this daemon ends after this long."""
 
 
 def marks(engine_id: str, node: Path) -> dict[str, str]:

@@ -36,7 +36,7 @@ from services.engineconn.rpc import EngineConnServicer
 
 log = logging.getLogger("engineconn")
 
-USAGE_SECONDS = 10.0
+USAGE_SECONDS = 5.0
 
 
 def main() -> int:

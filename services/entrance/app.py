@@ -8,7 +8,7 @@ from functools import cache, partial
 
 from commons.calls import rpc
 from commons.database.connections import Database
-from commons.process import loops
+from commons.process import disk, loops
 from commons.process.clock import Clock
 from commons.process.settings import Settings
 from commons.process.telemetry import Scrape
@@ -69,7 +69,7 @@ class Entrance:
             clock,
         )
         self._workspaces = workspaces = Workspaces(settings.home_folder / "workspace")
-        self._app = rest.build(jobs, self._users, engines, storage, workspaces, scrape, lambda: self._ready)
+        self._app = rest.build(jobs, self._users, engines, storage, workspaces, scrape, self._is_ready)
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
         self._remove_old = partial(remove_old, db, clock)
@@ -93,6 +93,9 @@ class Entrance:
         await self._server.start()
         await self._serving.start(self._app)
         self._ready = True
+
+    def _is_ready(self) -> bool:
+        return self._ready and disk.has_room(self._home)
 
     async def stop(self) -> None:
         """Take nothing more; jobs stay where they are."""

@@ -117,7 +117,8 @@ async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _Afte
     except (NotFound, Unavailable, Conflict) as error:
         return await _unfinished(job, grant, error, parts)
     await _acknowledge(job, ecm)
-    return _After(spoiled=False, retried=ended.status == JobStatus.FAILED and _may_retry(job))
+    retried = ended.status == JobStatus.FAILED and _may_retry(job)
+    return _After(spoiled=ended.code == codes.ENGINE_LOST, retried=retried)  # nobody else gets one that is dying
 
 
 async def _run_on(
@@ -233,7 +234,11 @@ async def _try_unstarted_again(job: pb.LiveJob, parts: Parts, why: str) -> _Afte
 
 
 async def _fail(job: pb.LiveJob, parts: Parts, code: int, why: str, *, retried: bool | None = None) -> _After:
-    """The attempt has failed without its engine's own word: its engine is spoiled."""
+    """The attempt has failed without its engine's own word: its engine is spoiled. A job wished killed is."""
+    now = (await _find(job, parts)) or job
+    if now.wanted == "cancel":
+        await _end(now, parts, JobStatus.CANCELLED, codes.KILLED, f"the job was killed; {why}")
+        return _After(spoiled=True)
     retried = _may_retry(job) if retried is None else retried
     await _end(job, parts, JobStatus.WAIT_FOR_RETRY if retried else JobStatus.FAILED, code, why)
     return _After(spoiled=True, retried=retried)

@@ -57,7 +57,7 @@ class Jobs:
         self._storage = storage
         self._clock = clock
 
-    async def submit(self, submit: Submit, asker: Asker, key: str = "") -> pb.Job:
+    async def submit(self, submit: Submit, asker: Asker, key: str | None = None) -> pb.Job:
         """The job, saved for good; the same for a repeated `key`. Raises what intake and the queue limit raise.
 
         What intake refuses is kept as a job that has failed, which the error names; of one that the queue has no place
@@ -66,17 +66,17 @@ class Jobs:
         try:
             request = self._intake.accept(submit, asker, self._clock.now_ms())
         except (Invalid, Refused) as fault:
-            fault.more = await self._keep_refused(submit, asker, fault)
+            fault.more = await self._keep_refused(submit, asker, fault, key)
             raise
         short = exec_id.short_id(submit.creator, asker.user, request.kind, time_ordered())
-        if key:
+        if key is not None:
             short = await self._keys.bind(asker.user, key, submit, short)
         place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
         try:
             record = await asyncio.to_thread(self._record, submit, request, asker, place)
             job = await self._save(record)
         except AlreadyExists:
-            if not key:  # another process made the same id: a new one
+            if key is None:  # another process made the same id: a new one
                 return await self.submit(submit, asker)
             job = await self._jobhistory.FindJob(pb.FindJobRequest(short_id=short))
         except Unavailable as error:  # it may have been saved all the same
@@ -99,13 +99,17 @@ class Jobs:
             await drop(job.short_id, self._storage)
         return job
 
-    async def _keep_refused(self, submit: Submit, asker: Asker, fault: HeadgateError) -> dict[str, object]:
-        """The ids of a failed job that tells why; none when it cannot be kept."""
+    async def _keep_refused(
+        self, submit: Submit, asker: Asker, fault: HeadgateError, key: str | None
+    ) -> dict[str, object]:
+        """The ids of a failed job that tells why, the same for a repeated `key`; none when it cannot be kept."""
         kind, _, version = submit.engine.partition("-")
         kind = kind if kind in self._intake.offered else "unknown"
         short = exec_id.short_id(submit.creator, asker.user, kind, time_ordered())
+        if key is not None:
+            short = await self._keys.bind(asker.user, key, submit, short)
         place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
-        request = JobRequest("", submit.run_type, kind, version, submit.configuration)
+        request = JobRequest("", masked(submit.run_type), kind, version, submit.configuration)
         why = Secrets.of(submit.code, submit.params).mask(fault.message)
         try:
             record = await asyncio.to_thread(self._record, submit, request, asker, place)
@@ -113,16 +117,16 @@ class Jobs:
             job = await self._save(record)
         except HeadgateError as error:
             log.warning("a submit that intake refused is not kept: %s", error)
-            await self._undo(place, asker, "")
+            await self._undo(place, asker, key)
             return {}
         return {"taskID": job.job_id, "execID": exec_id_of(job)}
 
-    async def _undo(self, place: layout.JobPath, asker: Asker, key: str) -> None:
+    async def _undo(self, place: layout.JobPath, asker: Asker, key: str | None) -> None:
         """Keep nothing of a submit that is refused; a key that cannot be let go now still leads to no job."""
         with contextlib.suppress(HeadgateError, OSError):
             await asyncio.to_thread(self._storage.remove, str(place))
             await drop(place.short_id, self._storage)
-            if key:
+            if key is not None:
                 await self._keys.release(asker.user, key)
 
     async def wait(self, job: pb.Job, asker: Asker, seconds: float) -> pb.Job:

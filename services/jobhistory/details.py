@@ -67,6 +67,8 @@ def _end_of(row: Row, request: pb.RecordRequest, ended: engineconn.Ended) -> pb.
         status, code, message = JobStatus.TIMEOUT, codes.TIMED_OUT, f"the job ran for too long: {row.live_wanted_by}"
     elif status is JobStatus.FAILED and request.retry and row.live_wanted == "run":
         status = JobStatus.WAIT_FOR_RETRY
+    elif code == codes.ENGINE_LOST and row.live_wanted == "cancel":  # it ended before it could do so itself
+        status, code, message = JobStatus.CANCELLED, codes.KILLED, f"the job was killed; {message}"
     return pb.UpdateJobStatusRequest(
         job_id=request.job_id, epoch=request.epoch, to=status, by="engine",
         why=message or f"the task ended: {status}", error_code=code, error_desc=message,

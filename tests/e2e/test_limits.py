@@ -49,4 +49,4 @@ def test_more_than_the_administrator_allows_is_refused_in_the_check(service: Ser
         ("SELECT 1", {"headgate.select.rows": value}),
     ):
         job = run(service, script, "Failed", configuration=configuration)
-        assert "headgate.select.rows must be a number above 0, at most 1e+07" in job.history()["errDesc"]
+        assert "headgate.select.rows must be a number above 0, at most 10000000;" in job.history()["errDesc"]

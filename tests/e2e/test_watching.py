@@ -23,9 +23,9 @@ def http(service: Service) -> Iterator[httpx2.Client]:
         yield client
 
 
-def submit(http: httpx2.Client, code: str, key: str = "") -> httpx2.Response:
-    body = {"executionContent": {"code": code, "runType": "shell"}, "labels": {"engineType": "shell-1"}}
-    return http.post("/entrance/submit", json=body, headers={"Idempotency-Key": key} if key else {})
+def submit(http: httpx2.Client, code: str, key: str | None = None, **labels: str) -> httpx2.Response:
+    body = {"executionContent": {"code": code, "runType": "shell"}, "labels": {"engineType": "shell-1", **labels}}
+    return http.post("/entrance/submit", json=body, headers={} if key is None else {"Idempotency-Key": key})
 
 
 def started(service: Service, http: httpx2.Client, code: str) -> Job:
@@ -62,6 +62,16 @@ def test_a_key_is_for_one_submit_of_one_user(http: httpx2.Client) -> None:
 def test_a_refused_submit_gives_its_key_back(http: httpx2.Client) -> None:
     assert submit(http, " ", "k4").status_code == 400
     assert submit(http, "echo fine", "k4").status_code == 200
+
+
+def test_what_intake_refuses_is_one_job_for_its_key_too(http: httpx2.Client) -> None:
+    first, again = (submit(http, "echo ${run_date", "k5", engineType="nope-1") for _ in range(2))
+    assert first.status_code == again.status_code == 400
+    assert first.json()["data"]["taskID"] == again.json()["data"]["taskID"]
+    assert submit(http, "echo other", "k5", engineType="nope-1").status_code == 409
+    assert submit(http, "echo other", "k5").status_code == 409
+    empty = submit(http, "echo x", "")
+    assert empty.status_code == 400 and empty.json()["data"]["field"] == "Idempotency-Key"
 
 
 def test_status_waits_for_a_change(service: Service, http: httpx2.Client) -> None:

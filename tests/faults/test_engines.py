@@ -62,6 +62,7 @@ def members(group: int) -> list[int]:
     [
         ("java", signal.SIGKILL, r"the engine died: Flink's JVM ended with code -9"),
         ("java", signal.SIGSTOP, r"the engine died: Flink's JVM did not answer for 20 s and was ended"),
+        ("python", signal.SIGSTOP, r"the engine ended while the job ran: its process did not answer for 30 s"),
         ("python", signal.SIGKILL, r"the engine ended while the job ran: its process ended with exit code 137"),
     ],
 )
@@ -80,6 +81,14 @@ def test_an_engine_dies_or_hangs(engines: Service, victim: str, number: signal.S
     # there is room for one engine: the next job gets a new one because the limit was given back
     assert tables(run(engines, "SELECT 1")) == [[["1"]]]
     assert rows(engines.home, f"SELECT status FROM headgate_engine WHERE engine_id = '{engine}'") == [("Ended",)]
+    settled(engines.home)
+
+
+def test_a_job_whose_engine_connection_hangs_is_killed(engines: Service) -> None:
+    job = running(engines)
+    os.kill(process_of(engines, "python").pid, signal.SIGSTOP)
+    job.kill()
+    assert job.wait(120) == "Cancelled" and "the job was killed" in job.history()["errDesc"]
     settled(engines.home)
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -58,19 +58,18 @@ def test_after_a_reboot_what_ran_has_failed_and_what_waited_runs(
     started = int(Path(f"/proc/{stranger.pid}/stat").read_text().rpartition(")")[2].split()[19])
     state.write_text(json.dumps({**json.loads(state.read_text()), "pid": stranger.pid, "started": started}))
 
-    with another_boot(tmp_path):
-        second = begin("--stop-engines", **LIMITS)
-        for job in (second.admin.job(job.id) for job in running):
-            assert job.wait(30) == "Failed"
-            assert job.history()["errDesc"] == f"the engine ended while the job ran: {RESTARTED}"
-            log = [line.partition(" INFO ")[2] for line in job.log()]
-            assert log.count("begun") == 1
-        assert second.admin.job(waiting.id).wait(30) == "Succeed"
-        ended = rows(home, f"SELECT count(*) FROM headgate_engine WHERE status = 'Ended' AND why = '{RESTARTED}'")
-        assert ended == [(3,)]
-        settled(home)
-        assert stop(second) == 0
-        gone(home, temporary)
+    second = begin("--stop-engines", boot=another_boot(tmp_path), **LIMITS)
+    for job in (second.admin.job(job.id) for job in running):
+        assert job.wait(30) == "Failed"
+        assert job.history()["errDesc"] == f"the engine ended while the job ran: {RESTARTED}"
+        log = [line.partition(" INFO ")[2] for line in job.log()]
+        assert log.count("begun") == 1
+    assert second.admin.job(waiting.id).wait(30) == "Succeed"
+    ended = rows(home, f"SELECT count(*) FROM headgate_engine WHERE status = 'Ended' AND why = '{RESTARTED}'")
+    assert ended == [(3,)]
+    settled(home)
+    assert stop(second) == 0
+    gone(home, temporary)
     assert stranger.poll() is None, "it is not ours to end"
 
 
@@ -82,12 +81,11 @@ def test_a_job_whose_engine_started_when_all_ended_gets_it_anew(
     job = first.admin.submit("rows 3", engine=SHELL)
     eventually(lambda: any("The engine is starting: opening" in line for line in job.log()), "it starts")
     switched_off(first, home)
-    with another_boot(tmp_path) if reboot else nullcontext():
-        second = begin("--stop-engines", **FAKE)
-        assert second.admin.job(job.id).wait(40) == "Succeed"
-        settled(home)
-        assert stop(second) == 0
-        gone(home, temporary)
+    second = begin("--stop-engines", boot=another_boot(tmp_path) if reboot else None, **FAKE)
+    assert second.admin.job(job.id).wait(40) == "Succeed"
+    settled(home)
+    assert stop(second) == 0
+    gone(home, temporary)
 
 
 HOUR = {

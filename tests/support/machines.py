@@ -1,4 +1,7 @@
-"""What a test does to the machine: another boot, a small disk. It needs the right to mount: root, or `unshare -rm`."""
+"""What a test does to the machine: another boot for one service, a small disk.
+
+It needs the right to mount: root, or `unshare -rm`.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,12 @@ from pathlib import Path
 
 import pytest
 
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
-
-@contextmanager
-def another_boot(folder: Path) -> Iterator[None]:
-    """The kernel's boot id is another one, for all processes."""
-    (folder / "boot_id").write_text("00000000-1111-2222-3333-444444444444\n")
-    with _mounted("--bind", str(folder / "boot_id"), BOOT_ID):
-        yield
+def another_boot(folder: Path) -> Path:
+    """A file with the boot id of another boot, which `start` gives to one service alone."""
+    path = folder / "boot_id"
+    path.write_text("00000000-1111-2222-3333-444444444444\n")
+    return path
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from protocol.ecm.v1 import ecm_pb2 as pb
 from protocol.engineconn.v1 import engineconn_pb2
 from protocol.manager.v1 import manager_pb2
 from protocol.types.v1 import types_pb2
-from services.ecm.engines import Engines, Folders
+from services.ecm.engines import Engines
 from services.ecm.ledger import Ledger
-from services.ecm.workdir import run_folder
+from services.ecm.workdir import Folders, run_folder
 
 MODULES = {"fake": "tests.support.fake_engine", "broken": "tests.support.no_such_engine"}
 READY, ENDED = manager_pb2.EngineReport.READY, manager_pb2.EngineReport.ENDED

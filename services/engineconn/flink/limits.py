@@ -36,7 +36,7 @@ class SelectLimits:
             number = math.nan
         if 0 < number <= most and number < math.inf:
             return None
-        upto = "" if most == math.inf else f", at most {most:g}; the administrator may allow more"
+        upto = "" if most == math.inf else f", at most {most}; the administrator may allow more"
         return f"{key} must be a number above 0{upto}; it is {value[:30]!r}"
 
     def chosen(self, settings: Mapping[str, str]) -> SelectLimits:

@@ -70,7 +70,7 @@ async def submit(request: Request) -> dict[str, object]:
     asker = await asker_of(request)
     body = await json_object(request)
     jobs: Jobs = request.app.state.jobs
-    key = request.headers.get(HEADER, "")
+    key = request.headers.get(HEADER)
     job = await jobs.submit(parse_submit(body, asker.user, address_of(request)), asker, key)
     action = request.url.path.rpartition("/")[2]
     return envelope.ok(f"/api/entrance/{action}", {"taskID": job.job_id, "execID": exec_id_of(job)})
