@@ -74,7 +74,7 @@ class Jobs:
             except NotFound:
                 raise error from None
         except (Exhausted, Invalid):
-            await asyncio.to_thread(self._storage.remove, str(place))
+            await asyncio.to_thread(self._storage.remove, str(place).rpartition("/")[0])
             if key:
                 await self._keys.release(asker.user, key)
             raise
