@@ -124,7 +124,7 @@ class Jobs:
     async def _undo(self, place: layout.JobPath, asker: Asker, key: str | None) -> None:
         """Keep nothing of a submit that is refused; a key that cannot be let go now still leads to no job."""
         with contextlib.suppress(HeadgateError, OSError):
-            await asyncio.to_thread(self._storage.remove, str(place))
+            await asyncio.to_thread(self._storage.remove, place.job)
             await drop(place.short_id, self._storage)
             if key is not None:
                 await self._keys.release(asker.user, key)

@@ -116,6 +116,13 @@ ROWS: dict[str, tuple[bytes, int, int, str, str]] = {
     "params of another type": (body(params=[]), 400, 20010, "params", "JSON object"),
     "variables of another type": (body(params={"variable": "a=1"}), 400, 20010, "params.variable", "JSON object"),
     "long params": (body(params={"a": "x" * 60_000}), 400, 100007, "params", "longer than 60000 bytes"),
+    "long params and code": (
+        body("SELECT '" + "x" * 60_000 + "'", params={"a": "x" * 60_000}),
+        400,
+        100007,
+        "params",
+        "longer than 60000 bytes",
+    ),
     "long source": (body(source={"a": "x" * 60_000}), 400, 100007, "source", "longer than 60000 bytes"),
     "long variable's name": (body(params={"variable": {"x" * 60_000: "1"}}), 400, 100007, "params", "longer than 60000 bytes"),
     "source of another type": (body(source="IDE"), 400, 20010, "source", "JSON object"),

@@ -190,5 +190,5 @@ def test_a_stream_on_flink_runs_through_an_hour_without_the_service(begin: Start
 
 def runs(job: Job) -> bool:
     """Whether Flink says that each of its tasks runs."""
-    told = job._http.get(f"/entrance/{job.id}/progress")["progressInfo"]
+    told = job.progress().steps
     return bool(told) and all(vertex["runningTasks"] == vertex["totalTasks"] for vertex in told)

@@ -19,6 +19,7 @@ from tests.support.managing import HandClock
 
 
 async def wrong() -> bool:
+    await asyncio.sleep(0)
     return False
 
 
