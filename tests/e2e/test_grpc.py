@@ -176,3 +176,8 @@ async def test_every_service_tells_its_health_and_its_methods(service: Service, 
     assert client.NAME in [told.name for told in services]
     assert (await reflected(file_containing_symbol=client.NAME)).file_descriptor_response.file_descriptor_proto
     await channel.close()
+
+
+async def test_a_secret_in_an_errors_text_is_masked(entrance: entrance_client.Stub) -> None:
+    with pytest.raises(Invalid, match=r"there is no engine 'token=\*\*\*'"):
+        await entrance.SubmitTask(task(engine="token=a1b2c3"))

@@ -100,3 +100,8 @@ def test_the_message_ends_with_one_full_stop() -> None:
         assert str(envelope.error(None, Invalid(1, text), "t", ADDRESS)["message"]).endswith(
             "error message(错误信息): no."
         )
+
+
+def test_a_secret_in_an_errors_text_is_masked() -> None:
+    body = envelope.error(None, Invalid(20010, "no engine 'token=a1b2c3'"), "t", ADDRESS)
+    assert "a1b2c3" not in str(body) and "no engine 'token=***'" in str(body["message"])
