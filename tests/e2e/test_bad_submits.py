@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
@@ -148,6 +149,9 @@ def clumsy(rest_of: Callable[[str], Rest]) -> Rest:
     return rest_of(USER)
 
 
+HISTORY = "linkis_ps_job_history_group_history"
+
+
 def left_behind(home: Path) -> dict[str, int]:
     """What there is of the user's beside jobs that have failed, as whom intake keeps what it refuses: rows, keys of
     submits, code to run."""
@@ -155,9 +159,9 @@ def left_behind(home: Path) -> dict[str, int]:
         counted = {
             table: db.execute(f"SELECT count(*) FROM {table} WHERE {where}", (USER,)).fetchone()[0]
             for table, where in (
-                ("linkis_ps_job_history_group_history", "submit_user = ? AND status <> 'Failed'"),
+                (HISTORY, "submit_user = ? AND status <> 'Failed'"),
                 ("headgate_job_live", '"user" = ?'),
-                ("headgate_submit_key", '"user" = ?'),
+                ("headgate_submit_key", f'"user" = ? AND short_id NOT IN (SELECT job_req_id FROM {HISTORY})'),
             )
         }
     db.close()
@@ -165,7 +169,7 @@ def left_behind(home: Path) -> dict[str, int]:
 
 
 def post(caller: Rest, content: bytes, route: str = "submit", **headers: str) -> Any:
-    usual = {"Content-Type": "application/json", "Idempotency-Key": "again"}
+    usual = {"Content-Type": "application/json", "Idempotency-Key": hashlib.sha256(content).hexdigest()}
     return caller.http.post(f"{PREFIX}/entrance/{route}", content=content, headers=usual | headers)
 
 

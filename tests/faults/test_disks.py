@@ -63,7 +63,7 @@ def test_a_state_folder_without_room(home: Path, begin: Start, tmp_path: Path) -
 def whole_or_failed_for_want_of_room(job: Job) -> None:
     """Its log has each of its lines once, up to where it ends."""
     status = job.wait(60)
-    ticks = [line.rpartition(" ")[2] for line in job.follow_log() if " INFO tick " in line]
+    ticks = [line.rpartition(" ")[2] for line in job.follow() if " INFO tick " in line]
     assert ticks == [str(n) for n in range(1, len(ticks) + 1)] and len(ticks) >= 3
     if status != "Succeed":
         assert status == "Failed" and "there is no room left on the disk of" in job.history()["errDesc"]

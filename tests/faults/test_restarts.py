@@ -137,7 +137,7 @@ def ended(service: Service, job: Job) -> list[str]:
     assert job.wait(40) == "Succeed", "\n".join(job.log())
     (result,) = job.results()
     lines = [str(row[0]) for row in result.rows()]
-    logged = [line.partition(" INFO ")[2] for line in job.follow_log()]
+    logged = [line.partition(" INFO ")[2] for line in job.follow()]
     assert [line for line in logged if line.partition(" ")[0] in {"tick", "part", "third", "waited", "last"}] == lines
     return lines
 
