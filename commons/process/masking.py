@@ -21,12 +21,13 @@ LONG = 8
 T = TypeVar("T")
 
 _NAME = (
-    r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|cookie|authorization"
+    r"(?:passw(?:or)?[dt]|(?:(?<=[._\-'\"`?&])|\A)(?:pass|pw)|passphrase|pwd|secret|token|credentials?|cookie|authorization"
     r"|(?:api|access|secret|private|account|encryption|signing|master|shared|storage|keystore)[._\- ]?key"
     r"|access[._\-]?key[._\-]?id|jaas[._\-]?config|user[._\-]?info|session[._\-]?id|ticket_id_v1|token[._\-]?code)"
+    r"(?:\d{1,4}|hash)?(?:[._\-](?:\d{1,4}|value|hash|old|new|prod|production|test|dev|stage|staging|live))?"
 )
 _FIRST_WORDS = (
-    "pass", "pwd", "secret", "token", "credential", "cookie", "authorization", "api", "access", "private", "account",
+    "pass", "pw", "secret", "token", "credential", "cookie", "authorization", "api", "access", "private", "account",
     "encryption", "signing", "master", "shared", "storage", "keystore", "jaas", "user", "session", "ticket_id",
 )  # fmt: skip
 """What the names above begin with."""

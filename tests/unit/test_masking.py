@@ -204,6 +204,10 @@ def test_every_name_of_a_secret_is_looked_for() -> None:
     names = ("password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "cookie", "authorization",
              "api.key", "access-key-id", "private_key", "account.key", "encryption.key", "signing.key", "master.key",
              "shared.key", "storage-key", "keystore.key", "jaas.config", "user.info", "session.id", "ticket_id_v1",
-             "token-code")  # fmt: skip
+             "token-code", "passwort", "password1", "db_password_prod", "secret.value", "passwordHash",
+             "mysql_pass", "pass", "pw", "api-key-2")  # fmt: skip
     for name in names:
         assert masked(f"'{name}' = 'Xy7-hidden'") == f"'{name}' = '***'", name
+        assert is_secret_name(name), name
+    for text in ("tests pass: 12", "bypass=7", "compass = north", "one pass = 3", "no pw: 3"):
+        assert masked(text) == text

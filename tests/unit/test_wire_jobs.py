@@ -33,7 +33,7 @@ def test_a_small_body_is_enough() -> None:
 
 def test_a_whole_body_is_taken_as_it_is() -> None:
     params = {
-        "variable": {"n": 7, "half": 0.5, "on": True, "off": False, "name": "x", "none": None, "nested": {"a": 1}},
+        "variable": {"n": 7, "half": 0.5, "on": True, "off": False, "name": "x", "none": None},
         "configuration": {
             "runtime": {"parallelism.default": 2, "job": {"#rt_rs_store_path": "…"}},
             "startup": {"ignored": "yes"},
@@ -91,6 +91,8 @@ def test_null_is_the_same_as_nothing(name: str) -> None:
         ({"labels": labels(userCreator=f"alice-{'x' * 21}")}, 50079, "labels.userCreator"),
         ({"params": []}, 20010, "params"),
         ({"params": {"variable": "n=1"}}, 20010, "params.variable"),
+        ({"params": {"variable": {"n": [1]}}}, 20010, "params.variable.n"),
+        ({"params": {"variable": {"n": {"m": 1}}}}, 20010, "params.variable.n"),
         ({"params": {"configuration": 1}}, 20010, "params.configuration"),
         ({"params": {"configuration": {"runtime": []}}}, 20010, "params.configuration.runtime"),
         ({"source": "IDE"}, 20010, "source"),

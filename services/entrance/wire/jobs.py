@@ -71,7 +71,7 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
         queuing_timeout_seconds=_count(labels, "jobQueuingTimeout", LONGEST_SECONDS),
         running_timeout_seconds=_count(labels, "jobRunningTimeout", LONGEST_SECONDS),
         retries=_count(labels, "jobRetryCount", MOST_RETRIES),
-        variables=_texts(_mapping(params, "variable", "params.")),
+        variables=_variables(_mapping(params, "variable", "params.")),
         configuration=_texts(_mapping(configuration, "runtime", "params.configuration.")),
         params=params,
         source={**_mapping(body, "source"), "requestIP": request_ip},
@@ -153,6 +153,16 @@ def _count(labels: Mapping[str, object], name: str, most: int) -> int:
         what = f"labels.{name} must be a whole number from 0 to {most}, not {text[:30]!r}"
         raise Invalid(codes.LABEL_INVALID, what, field=f"labels.{name}")
     return int(text or 0)
+
+
+def _variables(values: Mapping[str, object]) -> dict[str, str]:
+    """Plain values as texts; null is as if it was not there."""
+    for name, value in values.items():
+        if value is not None and not isinstance(value, str | int | float):
+            field = f"params.variable.{name[:60]}"
+            what = f"{field} must be a text, a number, true or false, not a list or an object"
+            raise Invalid(codes.REQUEST_INVALID, what, field=field)
+    return _texts(values)
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:
