@@ -173,6 +173,8 @@ class _UnaryCalls(aio.UnaryUnaryClientInterceptor):
                 answer = await (await continuation(details, request))
             except aio.AioRpcError as error:
                 raise _from_status(error) from None
+            except aio.UsageError as error:  # nobody keeps the client any more
+                raise Unavailable(_UNREACHABLE, str(error)) from None
             faults.reach(f"after {method}")
             return answer
 

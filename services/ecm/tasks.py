@@ -14,6 +14,7 @@ from google.protobuf.json_format import MessageToJson, Parse
 
 from commons.process import disk
 from commons.process.clock import SystemClock, log_time
+from commons.process.errors import Conflict
 from commons.storage import Storage
 from protocol import codes, layout, names
 from protocol.engineconn.v1 import engineconn_pb2 as pb
@@ -41,7 +42,10 @@ class TaskFolder:
         self._offsets = [0]  # byte offset of every INDEX_LINES-th line of the log
 
     async def watch(self, after: int) -> AsyncIterator[list[pb.TaskEvent]]:
-        """Events with numbers above `after`, in batches, as they come; the last is Ended, after all is published."""
+        """Events with numbers above `after`, in batches, as they come; the last is Ended, after all is published.
+
+        Raises Conflict (ENGINE_GONE) when the engine ended before the task began.
+        """
         offset, number = 0, 0
         published = time.monotonic()
         while True:
@@ -52,6 +56,8 @@ class TaskFolder:
             if not events:
                 reason = self._gone()
                 if reason is not None and not _read_events(self.folder / layout.EVENTS, offset)[0]:
+                    if number == 0:  # the first event comes before the engine is asked for anything
+                        raise Conflict(codes.ENGINE_GONE, f"it never began with the task: {reason}")
                     self._last_word(number, offset, reason)
                     continue
                 await asyncio.sleep(POLL_SECONDS)

@@ -105,9 +105,11 @@ class Jobs:
         """The ids of a failed job that tells why, the same for a repeated `key`; none when it cannot be kept."""
         kind, _, version = submit.engine.partition("-")
         kind = kind if kind in self._intake.offered else "unknown"
-        short = exec_id.short_id(submit.creator, asker.user, kind, time_ordered())
-        if key is not None:
-            short = await self._keys.bind(asker.user, key, submit, short)
+        fresh = exec_id.short_id(submit.creator, asker.user, kind, time_ordered())
+        short = fresh if key is None else await self._keys.bind(asker.user, key, submit, fresh)
+        if short != fresh:  # an earlier submit's, and so are its files
+            with contextlib.suppress(NotFound):
+                return _ids(await self._jobhistory.FindJob(pb.FindJobRequest(short_id=short)))
         place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
         request = JobRequest("", masked(submit.run_type), kind, version, submit.configuration)
         why = Secrets.of(submit.code, submit.params).mask(fault.message)
@@ -117,9 +119,10 @@ class Jobs:
             job = await self._save(record)
         except HeadgateError as error:
             log.warning("a submit that intake refused is not kept: %s", error)
-            await self._undo(place, asker, key)
+            if short == fresh:
+                await self._undo(place, asker, key)
             return {}
-        return {"taskID": job.job_id, "execID": exec_id_of(job)}
+        return _ids(job)
 
     async def _undo(self, place: layout.JobPath, asker: Asker, key: str | None) -> None:
         """Keep nothing of a submit that is refused; a key that cannot be let go now still leads to no job."""
@@ -219,3 +222,7 @@ class Jobs:
 def _unknown() -> NotFound:
     """The same for a job that there is not and for one of another user."""
     return NotFound(codes.JOB_UNKNOWN, "there is no such job among yours; /jobhistory/list tells them", field="id")
+
+
+def _ids(job: pb.Job) -> dict[str, object]:
+    return {"taskID": job.job_id, "execID": exec_id_of(job)}

@@ -6,20 +6,26 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
 from headgate import Job
 
+from tests import conftest
 from tests.conftest import Service
 
 SLOW = "for n in 1 2 3 4 5; do echo line $n; sleep 0.3; done"
 
 
+def as_admin(service: Service) -> httpx2.Client:
+    headers = {"Token-Code": service.token, "Token-User": service.user}
+    return httpx2.Client(base_url=f"{service.url}/api/rest_j/v1", headers=headers, timeout=70)
+
+
 @pytest.fixture
 def http(service: Service) -> Iterator[httpx2.Client]:
-    headers = {"Token-Code": service.token, "Token-User": service.user}
-    with httpx2.Client(base_url=f"{service.url}/api/rest_j/v1", headers=headers, timeout=70) as client:
+    with as_admin(service) as client:
         yield client
 
 
@@ -72,6 +78,21 @@ def test_what_intake_refuses_is_one_job_for_its_key_too(http: httpx2.Client) -> 
     assert submit(http, "echo other", "k5").status_code == 409
     empty = submit(http, "echo x", "")
     assert empty.status_code == 400 and empty.json()["data"]["field"] == "Idempotency-Key"
+
+
+def test_a_key_of_a_job_that_is_refused_later_leaves_the_job_as_it_is(tmp_path: Path) -> None:
+    home, kept = tmp_path / "home", []
+    for engines, code in (("shell", 200), ("flink", 400)):
+        service = conftest.start(home, "--stop-engines", HEADGATE_ENGINES=engines)
+        with as_admin(service) as http:
+            reply = submit(http, "echo kept", "k6")
+            assert reply.status_code == code
+            kept.append(reply.json()["data"]["taskID"])
+            job = service.client().job(kept[-1])
+            assert job.wait(60) == "Succeed"
+            assert [list(result.rows()) for result in job.results()] == [[["kept"]]]
+        assert conftest.stop(service) == 0
+    assert kept[0] == kept[1]
 
 
 def test_status_waits_for_a_change(service: Service, http: httpx2.Client) -> None:

@@ -92,6 +92,15 @@ def test_a_job_whose_engine_connection_hangs_is_killed(engines: Service) -> None
     settled(engines.home)
 
 
+def test_a_job_that_meets_a_dying_engine_runs_on_another(engines: Service) -> None:
+    for _ in range(3):
+        run(engines, "SELECT 1")
+        process_of(engines, "python").kill()
+        job = run(engines, "SELECT 2")
+        assert tables(job) == [[["2"]]] and "is accepted" in job.log()[0]
+    settled(engines.home)
+
+
 def test_an_idle_engine_that_dies_is_replaced(engines: Service) -> None:
     run(engines, "SELECT 1")
     process_of(engines, "java").kill()
