@@ -32,10 +32,12 @@ OF_JOBS = frozenset(
      "short name", "WITH", "SET", "jaas", "data", "grpc")
 )  # fmt: skip
 OF_THE_SERVICE = frozenset(("aws", "database url", "token of the service"))
+WORK = "work"
+"""The folder in which an engine works, within that of its connection."""
 ALLOWED = (
     Allowed("running", r"row:headgate_job_live|file:headgate\.db(-wal)?", OF_JOBS, "what runs needs its secrets"),
     Allowed("running", r"file:storage/code-to-run/[^/]+", frozenset(["long"]), "long code, until it ends"),
-    Allowed("running", r"file:node/engines/[^/]+/work/task-\d+-1\.sh", OF_JOBS, "bash reads its script from a file"),
+    Allowed("running", rf"file:node/engines/[^/]+/{WORK}/task-\d+-1\.sh", OF_JOBS, "bash reads its script from a file"),
     Allowed("ended", r"file:headgate\.db-wal", OF_JOBS, "SQLite's write-ahead log is gone at a stop"),
     Allowed(
         ".*",
