@@ -26,7 +26,7 @@ from commons.database import marks
 from commons.process import disk, faults, telemetry
 from commons.process.errors import Unavailable
 
-_PRAGMAS = (
+PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
     "busy_timeout=30000",
@@ -137,7 +137,7 @@ def _sqlite(url: URL, *, size: int, immediate: bool) -> AsyncEngine:
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
         cursor = connection.cursor()
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
