@@ -282,7 +282,7 @@ async def test_an_ended_engine_stays_until_its_task_is_acknowledged(node: Node) 
     node.engines.forget("e1")
     later = node.restarted()
     assert (await later.events())[-1].ended.status == "Succeed"
-    later.engines.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
+    await later.engines.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
     later.engines.forget("e1")
     assert later.engines.report() == []
 
