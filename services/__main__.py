@@ -91,7 +91,9 @@ async def _serve(settings: Settings, sockets: Path, stopping: asyncio.Event, *, 
     await stopping.wait()
     log.info("stopping; %s", "all engines end" if stop_engines else "engines with a running task go on")
     await entrance.stop()
-    if not stop_engines:
+    if stop_engines:
+        await manager.start_no_engines()
+    else:
         await manager.stop_idle()
         await ecm.stopped(LAST_SECONDS)
     engines_go_on = await ecm.stop(end_engines=stop_engines)

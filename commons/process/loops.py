@@ -24,12 +24,13 @@ async def repeat(
 
 
 async def end(*tasks: asyncio.Future[Any] | None) -> None:
-    """Cancel tasks and wait until they have ended; None stands for one that was never started."""
-    for task in tasks:
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    """Cancel all tasks, then wait until they have ended; None stands for one that was never started."""
+    started = [task for task in tasks if task is not None]
+    for task in started:
+        task.cancel()
+    for task in started:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def survive(what: str, round_: Callable[[], Awaitable[None]]) -> bool:

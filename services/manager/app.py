@@ -56,6 +56,10 @@ class Manager:
         """What its rows say of now."""
         return await readings(self._db, self._clock)
 
+    async def start_no_engines(self) -> None:
+        """Leave to the next start which engines are wanted: those that stop now make room for who waits."""
+        await loops.end(*self._loops)
+
     async def stop_idle(self) -> None:
         """Ask nodes to stop every engine that nobody holds."""
         await self._reconcile.stop_idle(0)

@@ -222,6 +222,23 @@ def test_stop_engines_leaves_no_process_and_the_job_learns_why(begin: Start, hom
     gone(home, temporary)
 
 
+def test_stop_engines_starts_none_for_jobs_that_wait(begin: Start, home: Path, temporary: Path) -> None:
+    first = begin("--stop-engines")
+    running = [first.admin.submit("echo begin; sleep 600 & wait", engine=SHELL) for _ in range(2)]
+    for job in running:
+        assert any(line.endswith("INFO begin") for line in job.follow())
+    waiting = [first.admin.submit("echo ran", engine=SHELL) for _ in range(3)]
+    eventually(lambda: all(any("its limit is 2" in line for line in job.log()) for job in waiting), "they wait")
+    end(first)
+    assert processes_of(home) == [] and left_behind(home) == []
+
+    second = begin("--stop-engines")
+    assert [second.admin.job(job.id).wait(60) for job in (*running, *waiting)] == ["Failed"] * 2 + ["Succeed"] * 3
+    settled(home)
+    end(second)
+    gone(home, temporary)
+
+
 def test_a_second_process_on_the_same_home_is_refused(begin: Start, home: Path) -> None:
     first = begin("--stop-engines")
     said = refused(home)
