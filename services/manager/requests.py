@@ -86,7 +86,7 @@ class Requests:
         if new:
             await granting.write(tx)
             await store_requests.insert_requests(tx, new)
-        self._tell([*moved, *(request.job for request in new)], granting)
+        self._tell(moved, granting)  # who asks is answered
         standing = [*known.values(), *new]
         answers = await grants(tx, standing, (granting.nodes, granting.engines))
         return {request.job: answer for request, answer in zip(standing, answers, strict=True)}

@@ -19,7 +19,6 @@ EITHER = f"{KILLED}( before it ran)?"
 AT_A_CALL = {
     "it has not asked for an engine": ("manager.v1.Manager.RequestEngine", BEFORE),
     "its engine is not yet asked for": ("ecm.v1.Ecm.CreateEngineConnection", BEFORE),
-    "its engine is ready": ("jobhistory.v1.JobHistory.GetStory", EITHER),
     "its task is not handed over": ("ecm.v1.Ecm.RunTask", BEFORE),
     "its engine has not got the task": ("engineconn.v1.EngineConn.RunTask", KILLED),
 }

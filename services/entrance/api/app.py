@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastapi import APIRouter
-
 from commons.process.telemetry import Scrape
 from commons.storage import Storage
 from services.entrance.api import (
@@ -54,11 +52,12 @@ def build(
 def door() -> document.Door:
     """The application without what stands behind it: its routes and its OpenAPI document."""
     app = document.Door()
-    routes = APIRouter()
-    for family in (users, jobs, events, streams, operation, history, statistics, files, downloads, workspace):
-        routes.include_router(family.router)
-    app.include_router(routes, prefix=PREFIX)
-    app.include_router(routes, prefix=ALIAS, include_in_schema=False)
+    # they are tried in this order, so what is asked for most comes first
+    families = (jobs, events, streams, history, files, users, operation, statistics, downloads, workspace)
+    for family in families:
+        app.include_router(family.router, prefix=PREFIX)
+    for family in families:
+        app.include_router(family.router, prefix=ALIAS, include_in_schema=False)
     app.include_router(health.router)
     errors.install(app)
     return app
