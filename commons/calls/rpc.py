@@ -7,7 +7,9 @@ A unary call carries the caller's place in its trace.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 Client = TypeVar("Client")
 
 UNARY_SECONDS = 10.0
+FIRST_PAUSE_SECONDS = 0.05
 LARGEST_MESSAGE = 32 * 1024 * 1024
 _CODE, _FIELD, _TRACE = "headgate-code", "headgate-field", "traceparent"
 _INTERNAL, _UNREACHABLE = 100000, 100001  # as in protocol/codes.py, which this layer may not import
@@ -178,14 +181,35 @@ class _UnaryCalls(aio.UnaryUnaryClientInterceptor):
             faults.reach(f"after {method}")
             return answer
 
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, Unavailable) and not isinstance(error, _Late)),
-            stop=stop_after_attempt(4),
-            wait=wait_random_exponential(multiplier=0.05, max=1.0),
-            before_sleep=lambda _: _REPEATED.labels(method.removeprefix("/")).inc(),
-            reraise=True,
-        )
-        return await retrying(once)
+        try:
+            return await once()
+        except Unavailable as error:
+            if not _passing(error):
+                raise
+        return await _again(method, once)  # not for the first try too: that would cost a third of every call
+
+
+async def _again(method: str, once: Callable[[], Awaitable[Any]]) -> Any:
+    """A few more tries, each after a pause."""
+
+    def repeated(_: object = None) -> None:
+        _REPEATED.labels(method.removeprefix("/")).inc()
+
+    repeated()
+    await asyncio.sleep(random.uniform(0, FIRST_PAUSE_SECONDS))
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(_passing),
+        stop=stop_after_attempt(3),
+        wait=wait_random_exponential(multiplier=2 * FIRST_PAUSE_SECONDS, max=1.0),
+        before_sleep=repeated,
+        reraise=True,
+    )
+    return await retrying(once)
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether the other side may be there soon; of one that was late nobody knows what it did."""
+    return isinstance(error, Unavailable) and not isinstance(error, _Late)
 
 
 def _details(asked: Any) -> aio.ClientCallDetails:

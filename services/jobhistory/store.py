@@ -44,8 +44,7 @@ _RECORDED = (
 )
 _WAITING = (
     select(LIVE.c.user, LIVE.c.creator, func.count())
-    .join(GROUP, GROUP.c.id == LIVE.c.job_id)
-    .where(LIVE.c.user.in_(bindparam("users", expanding=True)), GROUP.c.status == JobStatus.INITED)
+    .where(LIVE.c.user.in_(bindparam("users", expanding=True)), LIVE.c.engine_id == "")
     .group_by(LIVE.c.user, LIVE.c.creator)
 )
 _INSERT_GROUPS = insert(GROUP).returning(GROUP.c.id, sort_by_parameter_order=True)
@@ -139,7 +138,7 @@ def _more_conditions(wanted: pb.JobHistoryQuery) -> list[Any]:
 
 
 async def waiting(tx: AsyncConnection, tenants: Collection[Tenant]) -> dict[Tenant, int]:
-    """How many jobs of each tenant wait for their turn."""
+    """How many jobs of each tenant wait for their turn: those without an engine."""
     rows = await tx.execute(_WAITING, {"users": sorted({tenant.user for tenant in tenants})})
     return {Tenant(user, creator): count for user, creator, count in rows}
 

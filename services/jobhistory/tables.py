@@ -80,7 +80,7 @@ LIVE = Table(
     Column("ecm_address", String(250), nullable=False),
     Column("user", String(20), nullable=False),
     Column("creator", String(20), nullable=False),
-    Index("idx_headgate_job_live_tenant", "user", "creator"),
+    Index("idx_headgate_job_live_waiting", "user", "creator", "engine_id"),
     comment="one row for each job that has not ended",
 )
 

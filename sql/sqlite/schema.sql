@@ -91,7 +91,7 @@ CREATE TABLE headgate_job_live (
   PRIMARY KEY (job_id)
 );
 
-CREATE INDEX idx_headgate_job_live_tenant ON headgate_job_live (user, creator);
+CREATE INDEX idx_headgate_job_live_waiting ON headgate_job_live (user, creator, engine_id);
 
 CREATE INDEX ix_headgate_job_live_instance ON headgate_job_live (instance);
 
