@@ -22,6 +22,7 @@ LINES = (
     "polls",
     "shell_job",
     "throughput",
+    "log_lines",
 )
 
 
