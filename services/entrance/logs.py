@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 
+from commons.lines import Lines
 from commons.process.clock import log_time
 from commons.process.errors import HeadgateError
 from commons.storage import Storage
@@ -14,6 +16,8 @@ from protocol.ecm.v1 import ecm_pb2
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
+
+LOGS_AT_ONCE = 100
 
 
 def rendered(story: pb.Story) -> list[str]:
@@ -35,6 +39,8 @@ class Logs:
         self._jobhistory = jobhistory
         self._storage = storage
         self._ecm_of = ecm_of
+        # where lines begin in the logs that are being read: a published log does not change
+        self._lines_of = lru_cache(LOGS_AT_ONCE)(lambda path: Lines(lambda: storage.open(path)))
 
     async def read(self, job: pb.Job, from_line: int, max_lines: int) -> list[str]:
         """At most `max_lines` lines from `from_line` (0 is the first)."""
@@ -62,15 +68,6 @@ class Logs:
 
     def _published(self, path: str, from_line: int, max_lines: int) -> list[str] | None:
         try:
-            file = self._storage.open(path)
+            return self._lines_of(path).read(from_line, max_lines)
         except FileNotFoundError:
             return None
-        lines: list[str] = []
-        with file:
-            rest, number = b"", 0
-            while len(lines) < max_lines and (chunk := file.read(1 << 16)):
-                *whole, rest = (rest + chunk).split(b"\n")
-                skip = max(0, from_line - number)
-                lines += [line.decode("utf-8", "replace") for line in whole[skip:]]
-                number += len(whole)
-        return lines[:max_lines]
