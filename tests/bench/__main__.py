@@ -23,6 +23,7 @@ LINES = (
     "shell_job",
     "throughput",
     "log_lines",
+    "idle_memory",
 )
 
 
