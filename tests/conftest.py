@@ -48,7 +48,7 @@ Start = Callable[..., Service]
 IN_BOOT = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
 
 
-def start(home: Path, *arguments: str, boot: Path | None = None, **settings: str) -> Service:
+def start(home: Path, *arguments: str, boot: Path | None = None, module: str = "services", **settings: str) -> Service:
     """A service on `home` and a free port, with the engines of every kind unless `settings` (HEADGATE_*) say else.
 
     With `boot` it sees the boot id in that file: it alone, in a mount namespace of its own.
@@ -57,7 +57,7 @@ def start(home: Path, *arguments: str, boot: Path | None = None, **settings: str
     home.mkdir(parents=True, exist_ok=True)
     with (home.parent / "service.log").open("a") as log:
         process = subprocess.Popen(
-            [*another, sys.executable, "-P", "-m", "services", *arguments],
+            [*another, sys.executable, "-P", "-m", module, *arguments],
             env=environment(home, **settings), stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     assert process.stdout is not None

@@ -1,4 +1,7 @@
-"""Group commit: whoever writes at the same time shares one transaction, and is answered after its commit."""
+"""Group commit: whoever writes at the same time shares one transaction, and is answered after its commit.
+
+A transaction that fails is tried again for each write alone, so that each has its own answer.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from commons.process import telemetry
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+Waiting = tuple[Item, asyncio.Future[Result]]
 
 LARGEST = 200
 """Items in one transaction."""
@@ -32,7 +37,7 @@ class Batch(Generic[Item, Result]):
     ) -> None:
         self._db = db
         self._write_many = write_many
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[Waiting[Item, Result]] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def add(self, item: Item) -> Result:
@@ -52,18 +57,32 @@ class Batch(Generic[Item, Result]):
         while self._waiting:
             taken, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
             _ITEMS.observe(len(taken))
-            try:
-                async with self._db.write() as tx:
-                    results = await self._write_many(tx, [item for item, _ in taken])
-            except Exception as error:  # every caller of a failed transaction is told
-                for _, future in taken:
-                    if not future.done():
-                        future.set_exception(error)
+            if len(taken) == 1 or not await self._together(taken, last=False):
+                for each in taken:
+                    await self._together([each], last=True)
+
+    async def _together(self, taken: Sequence[Waiting[Item, Result]], *, last: bool) -> bool:
+        """Whether all are written and answered; the `last` try is answered with what it failed of."""
+        try:
+            async with self._db.write() as tx:
+                results = await self._write_many(tx, [item for item, _ in taken])
+        except Exception as error:
+            for _, future in taken if last else ():
+                if not future.done():
+                    future.set_exception(error)
+            return False
+        for (_, future), result in zip(taken, results, strict=True):
+            if future.done():
                 continue
-            for (_, future), result in zip(taken, results, strict=True):
-                if future.done():
-                    continue
-                if isinstance(result, Exception):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+        return True
+
+
+async def each(
+    tx: AsyncConnection, writes: Sequence[Callable[[AsyncConnection], Awaitable[Result]]]
+) -> Sequence[Result | Exception]:
+    """Writes that have nothing in common but their transaction, one after the other: for a `Batch` of functions."""
+    return [await write(tx) for write in writes]

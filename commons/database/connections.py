@@ -40,6 +40,9 @@ Transaction = AsyncConnection
 Row = sqlalchemy.Row[Any]
 """What store functions read."""
 
+RowMapping = sqlalchemy.RowMapping
+"""A row by its columns' names."""
+
 _WAIT = telemetry.histogram("database_wait_seconds", "How long a write transaction waited until it could begin.")
 _TRANSACTION = telemetry.histogram(
     "database_transaction_seconds", "Write transactions, from their begin to their end.", ("outcome",)

@@ -27,10 +27,11 @@ from protocol.states.job import JobStatus
 from protocol.values import JobRef
 from services.entrance.following import follow, given_up
 from services.entrance.grants import Grants
+from services.entrance.held import Held
 from services.entrance.intake import JobRequest
 from services.entrance.logs import rendered
 from services.entrance.long_code import code_of, drop
-from services.entrance.obtaining import Grant, move, obtain
+from services.entrance.obtaining import Grant, obtain, start
 
 log = logging.getLogger(__name__)
 
@@ -51,19 +52,20 @@ class Parts:
     storage: Storage
 
 
-async def run_job(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> None:
+async def run_job(held: Held, cancelled: asyncio.Event, parts: Parts) -> None:
     """Returns when the job has ended, or belongs to somebody else. What it does belongs to the trace of its submit."""
-    with telemetry.continued(JobRequest.from_json(job.request).traceparent):
-        await _until_ended(job, cancelled, parts)
+    with telemetry.continued(JobRequest.from_json(held.live.request).traceparent):
+        await _until_ended(held, cancelled, parts)
 
 
-async def _until_ended(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> None:
+async def _until_ended(held: Held, cancelled: asyncio.Event, parts: Parts) -> None:
     while True:
+        job = held.live
         if job.wanted != "run":
             cancelled.set()
         ref = JobRef(job.job_id, job.attempt)
         try:
-            after = await _run(job, cancelled, parts)
+            after = await _run(held, cancelled, parts)
         except HeadgateError as error:
             if error.code == codes.NO_LONGER_YOURS:
                 log.info("job %s is no longer ours: %s", job.job_id, error)
@@ -75,15 +77,13 @@ async def _until_ended(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) 
             spoiled = after.spoiled or JobRequest.from_json(job.request).execute_once
             await _give_back(ref, parts, spoiled=spoiled)
             if not after.retried:
-                await drop(job.short_id, parts.storage)
+                await _drop_code(job, parts)
                 return
             await asyncio.sleep(RETRY_SECONDS)
-        found = await _find(job, parts)
-        if found is None:  # its end was recorded, and only the answer was lost
+        if not await _refresh(held, parts):  # its end was recorded, and only the answer was lost
             await _give_back(ref, parts, spoiled=True)
-            await drop(job.short_id, parts.storage)
+            await _drop_code(job, parts)
             return
-        job = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,64 +94,62 @@ class _After:
     retried: bool = False
 
 
-async def _run(job: pb.LiveJob, cancelled: asyncio.Event, parts: Parts) -> _After:
+async def _run(held: Held, cancelled: asyncio.Event, parts: Parts) -> _After:
     """One attempt, from wherever it is to its end."""
+    job = held.live
     with telemetry.step("obtain engine", job_id=job.job_id, attempt=job.attempt):
-        grant = await obtain(job, cancelled, parts.grants, parts.jobhistory)
+        grant = await obtain(held, cancelled, parts.grants, parts.jobhistory)
     if grant is None:
-        await _end_unstarted(job, parts)
+        await _end_unstarted(held, parts)
         return _After(spoiled=True)
     if grant.state != Grant.READY and job.status != JobStatus.RUNNING:
         if grant.was_ready:
-            return await _try_unstarted_again(job, parts, f"the engine ended before the job ran: {grant.why}")
-        return await _fail(job, parts, codes.ENGINE_START_FAILED, f"the engine did not start: {grant.why}")
+            return await _try_unstarted_again(held, parts, f"the engine ended before the job ran: {grant.why}")
+        return await _fail(held, parts, codes.ENGINE_START_FAILED, f"the engine did not start: {grant.why}")
     if not grant.ecm_address:
-        return await _fail(job, parts, codes.ENGINE_LOST, _ended_while_running(grant))
+        return await _fail(held, parts, codes.ENGINE_LOST, _ended_while_running(grant))
     # what a task said is still on its node when its engine has ended
     ecm = parts.ecm_of(grant.ecm_address)
     if job.status != JobStatus.RUNNING:
-        why = "Your job is Running now. Please wait it to complete."
-        await move(job, parts.jobhistory, JobStatus.RUNNING, why, grant)
+        await start(held, parts.jobhistory, grant)
     try:
-        ended = await _run_on(grant, job, cancelled, ecm, parts)
+        ended = await _run_on(grant, held, cancelled, ecm, parts)
     except (NotFound, Unavailable, Conflict) as error:
-        return await _unfinished(job, grant, error, parts)
+        return await _unfinished(held, grant, error, parts)
     await _acknowledge(job, ecm)
     retried = ended.status == JobStatus.FAILED and _may_retry(job)
     return _After(spoiled=ended.code == codes.ENGINE_LOST, retried=retried)  # nobody else gets one that is dying
 
 
-async def _run_on(
-    grant: Grant, job: pb.LiveJob, cancelled: asyncio.Event, ecm: Ecm, parts: Parts
-) -> engineconn_pb2.Ended:
+async def _run_on(grant: Grant, held: Held, cancelled: asyncio.Event, ecm: Ecm, parts: Parts) -> engineconn_pb2.Ended:
     """Hand the task over and follow it to its end; wishes and the job's time limit are passed on meanwhile."""
-    story = await parts.jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
+    job = held.live
     helpers = [
         asyncio.create_task(_cancel_when_wished(job, cancelled, ecm)),
-        asyncio.create_task(_end_in_time(job, story, cancelled, parts)),
+        asyncio.create_task(_end_in_time(held, cancelled, parts)),
     ]
     try:
         with telemetry.step("run task", job_id=job.job_id, attempt=job.attempt, engine_id=grant.engine_id):
-            await _hand_over(job, grant, story, ecm, parts)
-            return await follow(job, ecm, parts.jobhistory, lambda: _is_lost(job, parts), retry=_may_retry(job))
+            await _hand_over(held, grant, ecm, parts)
+            return await follow(held, ecm, parts.jobhistory, lambda: _is_lost(job, parts), retry=_may_retry(job))
     finally:
         for helper in helpers:
             helper.cancel()
 
 
-async def _unfinished(job: pb.LiveJob, grant: Grant, error: HeadgateError, parts: Parts) -> _After:
+async def _unfinished(held: Held, grant: Grant, error: HeadgateError, parts: Parts) -> _After:
     """What becomes of an attempt whose task could not be followed to its end. Raises `error` when it may go on."""
     if error.code == codes.TASK_CLOSED:  # the wish to end it was there first
-        await _end_unstarted(job, parts)
+        await _end_unstarted(held, parts)
         return _After(spoiled=False)
     if error.code == codes.ENGINE_GONE:  # the engine never got the task
-        return await _try_unstarted_again(job, parts, f"the engine is gone: {error.message}")
+        return await _try_unstarted_again(held, parts, f"the engine is gone: {error.message}")
     # a node that is silent for a while may still run the task: it is given up only with its engine
-    silent = isinstance(error, Unavailable) and not given_up(error, _is_lost(job, parts))
+    silent = isinstance(error, Unavailable) and not given_up(error, _is_lost(held.live, parts))
     if error.code == codes.NO_LONGER_YOURS or silent:
         raise error
     why = _ended_while_running(grant) if grant.state == Grant.LOST else f"the engine is gone: {error.message}"
-    return await _fail(job, parts, codes.ENGINE_LOST, why)
+    return await _fail(held, parts, codes.ENGINE_LOST, why)
 
 
 def _is_lost(job: pb.LiveJob, parts: Parts) -> bool:
@@ -170,8 +168,9 @@ async def _acknowledge(job: pb.LiveJob, ecm: Ecm) -> None:
         log.warning("job %s: its task's folder stays on its node for now: %s", job.job_id, error)
 
 
-async def _hand_over(job: pb.LiveJob, grant: Grant, story: pb.Story, ecm: Ecm, parts: Parts) -> None:
+async def _hand_over(held: Held, grant: Grant, ecm: Ecm, parts: Parts) -> None:
     """Give the task to the engine; repeating it returns the running one."""
+    job = held.live
     request = JobRequest.from_json(job.request)
     code = await code_of(job.short_id, request, parts.storage)
     location = parts.storage.relative(job.result_location)
@@ -187,7 +186,7 @@ async def _hand_over(job: pb.LiveJob, grant: Grant, story: pb.Story, ecm: Ecm, p
                 code=code,
                 run_type=request.run_type,
                 configuration=request.configuration,
-                story=rendered(story),
+                story=rendered(held.story),
                 secrets=request.secrets,
             ),
         )
@@ -205,13 +204,13 @@ async def _cancel_when_wished(job: pb.LiveJob, cancelled: asyncio.Event, ecm: Ec
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _end_in_time(job: pb.LiveJob, story: pb.Story, cancelled: asyncio.Event, parts: Parts) -> None:
+async def _end_in_time(held: Held, cancelled: asyncio.Event, parts: Parts) -> None:
     """Wish the job ended once it has run for as long as it may."""
+    job = held.live
     seconds = JobRequest.from_json(job.request).running_timeout_seconds
     if not seconds:
         return
-    began_ms = max((line.at_ms for line in story.lines if line.to == JobStatus.RUNNING), default=0)
-    await asyncio.sleep(max(0.0, began_ms / 1000 + seconds - time.time()))
+    await asyncio.sleep(max(0.0, held.running_since_ms / 1000 + seconds - time.time()))
     wish = pb.WishCancelRequest(job_id=job.job_id, by=f"jobRunningTimeout={seconds}", timeout=True)
     while True:
         try:
@@ -228,49 +227,53 @@ def _may_retry(job: pb.LiveJob, *, unstarted: bool = False) -> bool:
     return job.attempt <= JobRequest.from_json(job.request).retries + more
 
 
-async def _try_unstarted_again(job: pb.LiveJob, parts: Parts, why: str) -> _After:
+async def _try_unstarted_again(held: Held, parts: Parts, why: str) -> _After:
     """Nothing of the attempt has run, so another one does nothing twice."""
-    return await _fail(job, parts, codes.ENGINE_LOST, why, retried=_may_retry(job, unstarted=True))
+    return await _fail(held, parts, codes.ENGINE_LOST, why, retried=_may_retry(held.live, unstarted=True))
 
 
-async def _fail(job: pb.LiveJob, parts: Parts, code: int, why: str, *, retried: bool | None = None) -> _After:
+async def _fail(held: Held, parts: Parts, code: int, why: str, *, retried: bool | None = None) -> _After:
     """The attempt has failed without its engine's own word: its engine is spoiled. A job wished killed is."""
-    now = (await _find(job, parts)) or job
-    if now.wanted == "cancel":
-        await _end(now, parts, JobStatus.CANCELLED, codes.KILLED, f"the job was killed; {why}")
+    await _refresh(held, parts)
+    if held.live.wanted == "cancel":
+        await _end(held, parts, JobStatus.CANCELLED, codes.KILLED, f"the job was killed; {why}")
         return _After(spoiled=True)
-    retried = _may_retry(job) if retried is None else retried
-    await _end(job, parts, JobStatus.WAIT_FOR_RETRY if retried else JobStatus.FAILED, code, why)
+    retried = _may_retry(held.live) if retried is None else retried
+    await _end(held, parts, JobStatus.WAIT_FOR_RETRY if retried else JobStatus.FAILED, code, why)
     return _After(spoiled=True, retried=retried)
 
 
-async def _end_unstarted(job: pb.LiveJob, parts: Parts) -> None:
-    now = (await _find(job, parts)) or job
-    if now.wanted == "timeout":
-        why = f"the job waited for too long: {now.wanted_by}"
-        await _end(now, parts, JobStatus.TIMEOUT, codes.TIMED_OUT, why)
+async def _end_unstarted(held: Held, parts: Parts) -> None:
+    await _refresh(held, parts)
+    if held.live.wanted == "timeout":
+        why = f"the job waited for too long: {held.live.wanted_by}"
+        await _end(held, parts, JobStatus.TIMEOUT, codes.TIMED_OUT, why)
     else:
-        await _end(now, parts, JobStatus.CANCELLED, codes.KILLED, "the job was killed before it ran")
+        await _end(held, parts, JobStatus.CANCELLED, codes.KILLED, "the job was killed before it ran")
 
 
-async def _end(job: pb.LiveJob, parts: Parts, to: JobStatus, code: int, why: str) -> None:
-    await parts.jobhistory.UpdateJobStatus(
-        pb.UpdateJobStatusRequest(
-            job_id=job.job_id, epoch=job.epoch, to=to, why=why, by=job.wanted_by or "entrance",
-            error_code=code, error_desc=why,
-        )
+async def _end(held: Held, parts: Parts, to: JobStatus, code: int, why: str) -> None:
+    job = held.live
+    request = pb.UpdateJobStatusRequest(
+        job_id=job.job_id, epoch=job.epoch, source=job.status, steps=[pb.StatusStep(to=to, why=why)],
+        by=job.wanted_by or "entrance", error_code=code, error_desc=why,
     )  # fmt: skip
+    held.learn(await parts.jobhistory.UpdateJobStatus(request))
 
 
-async def _find(job: pb.LiveJob, parts: Parts) -> pb.LiveJob | None:
-    """The job as its rows say now; None when it has ended."""
+async def _refresh(held: Held, parts: Parts) -> bool:
+    """Whether the job has not ended; it is as its rows say now."""
     while True:
         try:
-            found = await parts.jobhistory.FindJob(pb.FindJobRequest(job_id=job.job_id))
-            return found.live if found.HasField("live") else None
+            return await held.refresh(parts.jobhistory)
         except HeadgateError as error:
-            log.warning("job %s waits: %s", job.job_id, error)
+            log.warning("job %s waits: %s", held.job.job_id, error)
             await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _drop_code(job: pb.LiveJob, parts: Parts) -> None:
+    if not JobRequest.from_json(job.request).code:
+        await drop(job.short_id, parts.storage)
 
 
 async def _give_back(ref: JobRef, parts: Parts, *, spoiled: bool) -> None:

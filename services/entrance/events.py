@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -12,10 +12,8 @@ from protocol.states.job import JOB, JobStatus
 from services.entrance.jobs import Jobs
 from services.entrance.users import Asker
 from services.entrance.wire import logs
-from services.entrance.wire.exec_id import JobId
 from services.entrance.wire.jobs import exec_id_of, progress_info, shown_status
 
-POLL_SECONDS = 0.2
 QUIET_SECONDS = 15.0
 LINES_AT_ONCE = 500
 
@@ -34,27 +32,24 @@ async def events(jobs: Jobs, job: pb.Job, asker: Asker, after: int) -> AsyncIter
 
     Status and progress are told when they differ from what was told before; log lines from line `after` on, each once.
     """
-    line, quiet = after, 0.0
+    line, told_at = after, time.monotonic()
     told: dict[str, dict[str, object]] = {}
     while True:
-        ended = JOB.final(JobStatus(job.status))
         now: dict[str, dict[str, object]] = {"status": {"status": shown_status(job)}, "progress": progress(job)}
         for kind, data in now.items():
             if told.get(kind) != data:
-                told[kind], quiet = data, 0.0
+                told[kind], told_at = data, time.monotonic()
                 yield Event(kind, line, {**data, "execID": exec_id_of(job)})
         while lines := await jobs.log(job, line, LINES_AT_ONCE):
-            line, quiet = line + len(lines), 0.0
+            line, told_at = line + len(lines), time.monotonic()
             yield Event("log", line, {"log": logs.levels(lines), "fromLine": line, "execID": exec_id_of(job)})
-        if ended:
+        if JOB.final(JobStatus(job.status)):
             yield Event("end", line, {"status": shown_status(job), "taskID": job.job_id, "execID": exec_id_of(job)})
             return
-        await asyncio.sleep(POLL_SECONDS)
-        quiet += POLL_SECONDS
-        if quiet >= QUIET_SECONDS:
-            quiet = 0.0
+        if time.monotonic() - told_at >= QUIET_SECONDS:
+            told_at = time.monotonic()
             yield None
-        job = await jobs.find(JobId(job.job_id), asker)
+        job = await jobs.later(job, asker, max(0.0, told_at + QUIET_SECONDS - time.monotonic()))
 
 
 def progress(job: pb.Job) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -15,12 +16,14 @@ from protocol.ecm.v1 import ecm_pb2
 from protocol.engineconn.v1.engineconn_pb2 import Ended, TaskEvent
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
+from services.entrance.held import Held
 
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.1
 AGAIN_SECONDS = 0.5
 QUEUED_EVENTS = 10_000
+MOST_AT_ONCE = 1000
 
 _RECORDED = telemetry.counter("job_events_recorded", "Events of tasks that are in the history.")
 _LAG = telemetry.histogram(
@@ -28,13 +31,13 @@ _LAG = telemetry.histogram(
 )
 
 
-async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callable[[], bool], *, retry: bool) -> Ended:
+async def follow(held: Held, ecm: Ecm, jobhistory: JobHistory, lost: Callable[[], bool], *, retry: bool) -> Ended:
     """The task's end, once it is recorded; with `retry`, one that failed as an attempt only.
 
     A node that does not answer is asked again until `lost` says that its engine is gone: then Unavailable is raised.
     Raises NotFound when the node does not know the task, Conflict when the job is no longer ours.
     """
-    seen = job.events_seen
+    job, seen = held.live, held.live.events_seen
     while True:
         request = ecm_pb2.WatchTaskRequest(job_id=job.job_id, attempt=job.attempt, after=seen)
         gathered: asyncio.Queue[TaskEvent | None] = asyncio.Queue(QUEUED_EVENTS)
@@ -42,11 +45,10 @@ async def follow(job: pb.LiveJob, ecm: Ecm, jobhistory: JobHistory, lost: Callab
         try:
             while (events := await _gather(gathered)) is not None:
                 up_to = events[-1].number
-                await jobhistory.Record(
-                    pb.RecordRequest(
-                        job_id=job.job_id, epoch=job.epoch, after=seen, up_to=up_to, events=events, retry=retry
-                    )
+                news = pb.RecordRequest(
+                    job_id=job.job_id, epoch=job.epoch, after=seen, up_to=up_to, events=events, retry=retry
                 )
+                held.learn(await jobhistory.Record(news))
                 seen = up_to
                 _RECORDED.inc(len(events))
                 _LAG.observe(max(0.0, time.time() - events[0].at_ms / 1000))
@@ -82,17 +84,17 @@ async def _read(ecm: Ecm, request: ecm_pb2.WatchTaskRequest, gathered: asyncio.Q
 
 
 async def _gather(gathered: asyncio.Queue[TaskEvent | None]) -> list[TaskEvent] | None:
-    """What has come, a moment's worth of it; None when nothing more comes."""
+    """What has come, a moment's worth of it or up to the end; None when nothing more comes."""
     first = await gathered.get()
     if first is None:
         return None
     events = [first]
-    if not first.HasField("ended"):
-        await asyncio.sleep(GATHER_SECONDS)
-    while not gathered.empty():
-        event = gathered.get_nowait()
-        if event is None:
-            gathered.put_nowait(None)
-            break
-        events.append(event)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GATHER_SECONDS):
+            while not events[-1].HasField("ended") and len(events) < MOST_AT_ONCE:
+                event = await gathered.get()
+                if event is None:
+                    gathered.put_nowait(None)
+                    break
+                events.append(event)
     return events

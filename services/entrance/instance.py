@@ -11,6 +11,8 @@ from commons.process.ids import random_hex
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from services.entrance.dispatch import Parts, run_job
+from services.entrance.held import Held, load
+from services.entrance.wire.exec_id import JobId, ShortId
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +34,42 @@ class Instance:
         self._renew_seconds = renew_seconds
         self._incarnation = random_hex(64)
         self._jobs: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
+        self._held: dict[int | str, Held] = {}  # by id and by short id
         self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take up the jobs an earlier incarnation left."""
         request = pb.RegisterInstanceRequest(instance=self.name, incarnation=self._incarnation)
         for job_id in (await self._jobhistory.RegisterInstance(request)).job_ids:
-            self.take(job_id)
+            self._begin(job_id)
         what, every = "renewing this instance's lease", self._renew_seconds
         self._renewing = asyncio.create_task(loops.repeat(what, self._renew, every, first_seconds=every))
 
-    def take(self, job_id: int) -> None:
-        """Run a job that is ours now."""
+    def take(self, job: pb.Job) -> None:
+        """Run a job that is ours now, unless it runs or has ended."""
+        if job.HasField("live"):
+            self._begin(job.job_id, Held(job, job.story) if job.story else None)
+
+    def held(self, key: JobId | ShortId) -> Held | None:
+        """A job that runs here, as it is recorded."""
+        return self._held.get(key.value)
+
+    def _begin(self, job_id: int, held: Held | None = None) -> None:
         if job_id not in self._jobs:
+            if held is not None:
+                self._hold(held)
             cancelled = asyncio.Event()
             task = asyncio.create_task(self._run(job_id, cancelled), name=f"job {job_id}")
             self._jobs[job_id] = (task, cancelled)
+
+    def _hold(self, held: Held) -> None:
+        self._held[held.job.job_id] = self._held[held.job.short_id] = held
+
+    def _let_go(self, job_id: int) -> None:
+        held = self._held.pop(job_id, None)
+        if held is not None:
+            del self._held[held.job.short_id]
+            held.wake()  # who waits for it asks the history now
 
     def cancel(self, job_id: int) -> None:
         """A hint that the job is wished cancelled; the next renewal would tell."""
@@ -62,14 +84,17 @@ class Instance:
 
     async def _run(self, job_id: int, cancelled: asyncio.Event) -> None:
         async def run() -> None:
-            job = await self._jobhistory.FindJob(pb.FindJobRequest(job_id=job_id))
-            if job.HasField("live") and job.live.instance == self.name:
-                await run_job(job.live, cancelled, self._parts)
+            held = self._held.get(job_id) or await load(self._jobhistory, job_id)
+            if held is not None and held.live.instance == self.name:
+                self._hold(held)
+                await run_job(held, cancelled, self._parts)
 
         try:
             while not await loops.survive(f"job {job_id}", run):
+                self._let_go(job_id)  # its rows may say more
                 await asyncio.sleep(AGAIN_SECONDS)
         finally:
+            self._let_go(job_id)
             self._jobs.pop(job_id, None)
 
     async def _renew(self) -> None:
@@ -88,6 +113,6 @@ class Instance:
         _RENEWALS.labels("renewed").inc()
         _TAKEN.inc(len(reply.taken))
         for job_id in reply.taken:
-            self.take(job_id)
+            self._begin(job_id)
         for job_id in reply.cancelled:
             self.cancel(job_id)

@@ -19,6 +19,7 @@ from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from protocol.values import Tenant
+from services.entrance.held import ENDED
 from services.entrance.idempotency import SubmitKeys
 from services.entrance.instance import Instance
 from services.entrance.intake import Intake, JobRequest
@@ -31,7 +32,7 @@ from services.entrance.wire.jobs import Submit, exec_id_of
 
 log = logging.getLogger(__name__)
 
-WAIT_POLL_SECONDS = 0.1
+POLL_SECONDS = 0.1
 LONGEST_CODE = 50_000
 """Bytes of code in a row, also as it is written in JSON; longer code lies in a file."""
 
@@ -89,7 +90,7 @@ class Jobs:
         except (Exhausted, Invalid):
             await self._undo(place, asker, key)
             raise
-        self._instance.take(job.job_id)
+        self._instance.take(job)
         return job
 
     async def _save(self, record: pb.SaveJobHistoryRequest) -> pb.Job:
@@ -117,6 +118,7 @@ class Jobs:
             record = await asyncio.to_thread(self._record, submit, request, asker, place)
             record.refusal.CopyFrom(pb.Refusal(error_code=fault.code, error_desc=why))
             job = await self._save(record)
+            ENDED.labels(kind, job.status).inc()
         except HeadgateError as error:
             log.warning("a submit that intake refused is not kept: %s", error)
             if short == fresh:
@@ -135,24 +137,35 @@ class Jobs:
     async def wait(self, job: pb.Job, asker: Asker, seconds: float) -> pb.Job:
         """The job once its status is another one, or as it is after `seconds`."""
         until, before = time.monotonic() + seconds, job.status
-        while job.status == before and not JOB.final(JobStatus(before)) and time.monotonic() < until:
-            await asyncio.sleep(WAIT_POLL_SECONDS)
-            job = await self.find(JobId(job.job_id), asker)
+        while job.status == before and not JOB.final(JobStatus(before)) and (left := until - time.monotonic()) > 0:
+            job = await self.later(job, asker, left)
         return job
+
+    async def later(self, job: pb.Job, asker: Asker, at_most_seconds: float) -> pb.Job:
+        """The job once it has changed, or after a while. One that is held elsewhere is looked at again and again."""
+        held = self._instance.held(JobId(job.job_id))
+        if held is not None:
+            return await held.later(job, at_most_seconds)
+        await asyncio.sleep(min(at_most_seconds, POLL_SECONDS))
+        return await self.find(JobId(job.job_id), asker)
 
     async def find(self, key: JobId | ShortId, asker: Asker) -> pb.Job:
         """The job, if the asker may see it. Raises NotFound for both: another user's job looks unknown."""
+        held = self._instance.held(key)
+        job = held.job if held is not None else await self._ask_for(key)
+        if job.submit_user != asker.user and not asker.is_admin:
+            raise _unknown()
+        return job
+
+    async def _ask_for(self, key: JobId | ShortId) -> pb.Job:
         if isinstance(key, JobId):
             request = pb.FindJobRequest(job_id=key.value)
         else:
             request = pb.FindJobRequest(short_id=key.value)
         try:
-            job = await self._jobhistory.FindJob(request)
+            return await self._jobhistory.FindJob(request)
         except NotFound:
             raise _unknown() from None
-        if job.submit_user != asker.user and not asker.is_admin:
-            raise _unknown()
-        return job
 
     async def query(self, wanted: pb.JobHistoryQuery) -> pb.JobHistoryPage:
         return await self._jobhistory.QueryJobHistory(wanted)
@@ -169,6 +182,8 @@ class Jobs:
         """Keep with the job whom to notify of it; an empty text removes that."""
         request = pb.SetObserveInfoRequest(job_id=job.job_id, observe_info=masked(observe_info))
         await self._jobhistory.SetObserveInfo(request)
+        if (held := self._instance.held(JobId(job.job_id))) is not None:
+            held.observe(request.observe_info)
 
     async def kill(self, job: pb.Job, asker: Asker) -> None:
         """Write the wish; its owner acts on it. Harmless for a job that has ended."""

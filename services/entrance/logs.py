@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from commons.lines import Lines
@@ -20,10 +20,10 @@ from protocol.states.job import JOB, JobStatus
 LOGS_AT_ONCE = 100
 
 
-def rendered(story: pb.Story) -> list[str]:
+def rendered(story: Iterable[pb.StoryLine]) -> list[str]:
     """The story as log lines, one for each event."""
     lines = []
-    for line in story.lines:
+    for line in story:
         level = "ERROR" if line.to == JobStatus.FAILED and getattr(line, "from") != line.to else "INFO"
         text = " ".join(line.why.split())
         lines.append(f"{log_time(line.at_ms)} {level} {text}")
@@ -46,7 +46,7 @@ class Logs:
         """At most `max_lines` lines from `from_line` (0 is the first)."""
         if job.HasField("removed"):  # the story is kept with the history
             story = await self._jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
-            told = [*rendered(story), f"{log_time(job.removed.at_ms)} INFO {job.removed.why}"]
+            told = [*rendered(story.lines), f"{log_time(job.removed.at_ms)} INFO {job.removed.why}"]
             return told[from_line : from_line + max_lines]
         if job.HasField("live") and job.status == JobStatus.RUNNING:
             try:
@@ -64,7 +64,7 @@ class Logs:
             if lines is not None:
                 return lines
         story = await self._jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
-        return rendered(story)[from_line : from_line + max_lines]
+        return rendered(story.lines)[from_line : from_line + max_lines]
 
     def _published(self, path: str, from_line: int, max_lines: int) -> list[str] | None:
         try:

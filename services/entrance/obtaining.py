@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.manager.v1 import manager_pb2
 from protocol.states.job import JobStatus
 from services.entrance.grants import Grants
+from services.entrance.held import Held
 from services.entrance.intake import JobRequest
 
 Grant = manager_pb2.EngineGrant
 _UNSTARTED = (JobStatus.INITED, JobStatus.WAIT_FOR_RETRY)
 
 
-async def obtain(job: pb.LiveJob, cancelled: asyncio.Event, grants: Grants, jobhistory: JobHistory) -> Grant | None:
+async def obtain(held: Held, cancelled: asyncio.Event, grants: Grants, jobhistory: JobHistory) -> Grant | None:
     """The grant when it is ready or lost; None when the job is wished ended before, or has waited for too long."""
+    job = held.live
     wanted = JobRequest.from_json(job.request)
     request = manager_pb2.EngineRequest(
         job_id=job.job_id,
@@ -33,12 +36,14 @@ async def obtain(job: pb.LiveJob, cancelled: asyncio.Event, grants: Grants, jobh
     told = ""
     while grant.state in (Grant.WAITING, Grant.GRANTED):
         if grant.state == Grant.GRANTED and job.status in _UNSTARTED:
-            await _scheduled(job, jobhistory, grant, "held")
+            await _move(held, jobhistory, [_scheduled(grant, "held")], grant)
         if grant.why and grant.why != told:
             told = grant.why
             stage = "Waiting for an engine" if grant.state == Grant.WAITING else "The engine is starting"
-            story = pb.AddStoryRequest(job_id=job.job_id, epoch=job.epoch, why=f"{stage}: {told}", by="manager")
-            await jobhistory.AddStory(story)
+            story = pb.AddStoryRequest(
+                job_id=job.job_id, epoch=job.epoch, why=f"{stage}: {told}", by="manager", status=job.status
+            )
+            held.learn(await jobhistory.AddStory(story))
         news = asyncio.create_task(grants.news(request, grant))
         killing = asyncio.create_task(cancelled.wait())
         try:
@@ -51,8 +56,6 @@ async def obtain(job: pb.LiveJob, cancelled: asyncio.Event, grants: Grants, jobh
         finally:
             news.cancel()
             killing.cancel()
-    if grant.state == Grant.READY and job.status in _UNSTARTED:
-        await _scheduled(job, jobhistory, grant, "free")
     return grant
 
 
@@ -68,17 +71,25 @@ async def _waited_too_long(job: pb.LiveJob, wanted: JobRequest, jobhistory: JobH
     await jobhistory.WishCancel(pb.WishCancelRequest(job_id=job.job_id, by=by, timeout=True))
 
 
-async def _scheduled(job: pb.LiveJob, jobhistory: JobHistory, grant: Grant, how: str) -> None:
+async def start(held: Held, jobhistory: JobHistory, grant: Grant) -> None:
+    """The engine is ready: the job is Running."""
+    steps = [_scheduled(grant, "free")] if held.live.status in _UNSTARTED else []
+    running = pb.StatusStep(to=JobStatus.RUNNING, why="Your job is Running now. Please wait it to complete.")
+    await _move(held, jobhistory, [*steps, running], grant)
+
+
+def _scheduled(grant: Grant, how: str) -> pb.StatusStep:
     why = f"Your job is Scheduled. Please wait it to run. Engine {grant.engine_id} on {grant.node} is {how}"
-    await move(job, jobhistory, JobStatus.SCHEDULED, why, grant)
+    return pb.StatusStep(to=JobStatus.SCHEDULED, why=why)
 
 
-async def move(job: pb.LiveJob, jobhistory: JobHistory, to: JobStatus, why: str, grant: Grant) -> None:
+async def _move(held: Held, jobhistory: JobHistory, steps: Sequence[pb.StatusStep], grant: Grant) -> None:
     """Record that the job is further, and with which engine."""
-    await jobhistory.UpdateJobStatus(
-        pb.UpdateJobStatusRequest(
-            job_id=job.job_id, epoch=job.epoch, to=to, why=why, by="entrance",
-            engine_id=grant.engine_id, node=grant.node, ecm_address=grant.ecm_address,
-        )
+    job = held.live
+    request = pb.UpdateJobStatusRequest(
+        job_id=job.job_id, epoch=job.epoch, source=job.status, steps=steps, by="entrance",
+        engine_id=grant.engine_id, node=grant.node, ecm_address=grant.ecm_address,
     )  # fmt: skip
-    job.status = to
+    change = await jobhistory.UpdateJobStatus(request)
+    job.engine_id, job.node, job.ecm_address = grant.engine_id, grant.node, grant.ecm_address
+    held.learn(change)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ from commons.process.clock import Clock, to_datetime, to_ms
 from commons.process.errors import AlreadyExists, Invalid, NotFound, NotLoggedIn, Refused
 from protocol import codes
 from services.entrance import store
+from services.entrance.known import Known
 from services.entrance.tries import Tries
 from services.entrance.wire import exec_id
 
@@ -69,6 +72,14 @@ class Users:
         self._turns = asyncio.Semaphore(2)
         self._tries = Tries(clock)
         self._dummy = self._hasher.hash(secrets.token_hex())
+        self._known: Known[Asker] = Known()
+
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[Transaction]:
+        """A transaction after which everybody has to show anew who he is."""
+        async with self._db.write() as tx:
+            yield tx
+        self._known.forget()
 
     async def log_in(self, name: str, password: str, address: str) -> tuple[Asker, str]:
         """The asker and a new ticket. A wrong name takes as long as a wrong password.
@@ -92,41 +103,53 @@ class Users:
         return ticket
 
     async def log_out(self, ticket: str) -> None:
-        async with self._db.write() as tx:
+        async with self._change() as tx:
             await store.delete_session(tx, _digest(ticket))
 
     async def by_ticket(self, ticket: str) -> Asker | None:
         """Who holds the ticket; half-way through its time it is extended."""
-        now = self._clock.now_ms()
+        shown = _digest(ticket)
+        if (known := self._known.find(shown)) is not None:
+            return known
+        now, version = self._clock.now_ms(), self._known.version
         async with self._db.read() as tx:
-            session = await store.session(tx, _digest(ticket))
+            session = await store.session(tx, shown)
             row = await store.user(tx, session.user) if session is not None else None
         if session is None or row is None or to_ms(session.expires_at) < now:
             return None
-        if to_ms(session.expires_at) - now < self.session_ms / 2:
+        left_ms = to_ms(session.expires_at) - now
+        if left_ms < self.session_ms / 2:
             async with self._db.write() as tx:
-                await store.extend_session(tx, _digest(ticket), to_datetime(now + self.session_ms))
-        return Asker(row.name, bool(row.is_admin))
+                await store.extend_session(tx, shown, to_datetime(now + self.session_ms))
+        asker = Asker(row.name, bool(row.is_admin))
+        self._known.learn(shown, asker, version, left_ms / 1000)
+        return asker
 
     async def by_token(self, token: str, name: str) -> Asker:
         """The user a token is used for. Raises NotLoggedIn without saying which of the two is wrong."""
+        shown = f"{_digest(token)} {name}"
+        if (known := self._known.find(shown)) is not None:
+            return known
+        now, version = self._clock.now_ms(), self._known.version
         async with self._db.read() as tx:
             row = await store.token(tx, _digest(token))
             user = await store.user(tx, name)
         legal = row is not None and _is_for(row, name)
-        expired = row is not None and row.expires_at is not None and to_ms(row.expires_at) <= self._clock.now_ms()
-        if not legal or expired or user is None:
+        left_ms = to_ms(row.expires_at) - now if row is not None and row.expires_at is not None else math.inf
+        if not legal or left_ms <= 0 or user is None:
             _REFUSED.labels("token").inc()
             raise NotLoggedIn(
                 codes.TOKEN_INVALID, "Token Authentication Failed: Invalid Token for this Token-User(无效令牌)"
             )
-        return Asker(user.name, bool(user.is_admin))
+        asker = Asker(user.name, bool(user.is_admin))
+        self._known.learn(shown, asker, version, left_ms / 1000)
+        return asker
 
     async def create(self, name: str, password: str, *, is_admin: bool) -> None:
         """A new user. Raises Invalid naming the field, or AlreadyExists."""
         check_user(name)
         hashed = await self._hashed(password)
-        async with self._db.write() as tx:
+        async with self._change() as tx:
             if await store.user(tx, name) is not None:
                 raise AlreadyExists(
                     codes.NAME_TAKEN, f"there is a user {name} already; choose another name", field="userName"
@@ -157,7 +180,7 @@ class Users:
             what = "oldPassword is not your password; give the present one"
             raise Invalid(codes.FIELD_INVALID, what, field="oldPassword")
         hashed = await self._hashed(password)
-        async with self._db.write() as tx:
+        async with self._change() as tx:
             await store.update_user(tx, name, password_hash=hashed)
             await store.delete_sessions_of(tx, name)
 
@@ -168,7 +191,7 @@ class Users:
         """
         if not asker.is_admin or name == asker.user:
             raise Refused(codes.ADMINISTRATORS_ONLY, "isAdmin is changed by another administrator", field="isAdmin")
-        async with self._db.write() as tx:
+        async with self._change() as tx:
             if not (await self._account(tx, asker, asker.user)).is_admin:  # two may take it from each other at once
                 raise Refused(codes.ADMINISTRATORS_ONLY, "you are no administrator any longer", field="isAdmin")
             await self._account(tx, asker, name)
@@ -194,7 +217,7 @@ class Users:
             raise Invalid(codes.FIELD_INVALID, what, field="legalUsers")
         secret = secrets.token_urlsafe(32)
         ends = None if days is None else to_datetime(self._clock.now_ms() + int(days * DAY_MS))
-        async with self._db.write() as tx:
+        async with self._change() as tx:
             for name in legal_users:
                 if name != "*" and await store.user(tx, name) is None:
                     raise NotFound(
@@ -209,7 +232,7 @@ class Users:
 
     async def revoke_token(self, asker: Asker, token_id: int) -> None:
         """The token is void at once; its users' sessions end, for it may have opened them. Raises NotFound."""
-        async with self._db.write() as tx:
+        async with self._change() as tx:
             row = next((row for row in await store.tokens(tx) if row.id == token_id), None)
             if row is None or not (asker.is_admin or row.owner == asker.user):
                 raise NotFound(codes.FIELD_INVALID, "you have no such token; /user/list tells yours", field="id")
@@ -223,7 +246,7 @@ class Users:
         """
         password, token = secrets.token_urlsafe(15), secrets.token_urlsafe(32)
         hashed = await asyncio.to_thread(self._hasher.hash, password)
-        async with self._db.write() as tx:
+        async with self._change() as tx:
             if await store.users(tx):
                 return
             now = to_datetime(self._clock.now_ms())

@@ -44,3 +44,4 @@ class JobHistory:
         await loops.end(self._removing)
         await self._server.stop()
         await self._servicer.saving.close()
+        await self._servicer.changing.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
 
-from commons.database.connections import Row, Transaction
+from commons.database.connections import Row, RowMapping, Transaction
 from commons.database.marks import after_commit
 from commons.process import telemetry
 from commons.process.clock import Clock, to_datetime, to_ms
@@ -23,16 +24,6 @@ LONGEST_TEXT = 60_000
 LONGEST_DESCRIPTION = 1000
 
 _SUBMITTED = telemetry.counter("jobs_submitted", "Jobs that were saved.", ("kind",))
-_ENDED = telemetry.counter("jobs_ended", "Jobs that ended, by their last status.", ("kind", "status"))
-_QUEUED = telemetry.histogram(
-    "job_queue_seconds", "From submit until a place was given.", ("kind",), buckets=telemetry.JOB_SECONDS
-)
-_STARTED = telemetry.histogram(
-    "job_start_seconds", "From submit until an engine had the job.", ("kind",), buckets=telemetry.JOB_SECONDS
-)
-_RAN = telemetry.histogram(
-    "job_run_seconds", "Attempts on an engine, by how they ended.", ("kind", "status"), buckets=telemetry.JOB_SECONDS
-)
 
 
 class Jobs:
@@ -46,104 +37,105 @@ class Jobs:
         self, tx: Transaction, requests: Sequence[pb.SaveJobHistoryRequest]
     ) -> list[pb.Job | Exception]:
         """Save jobs in one transaction: for each its job, or the error it is refused with."""
-        known = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
+        fresh, answers = await self._choose(tx, requests, {})
+        saved = await self._insert(tx, list(fresh.values()))
+        if saved is None:  # some were saved before, which is rare
+            known = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
+            fresh, answers = await self._choose(tx, requests, known)
+            saved = await self._insert(tx, list(fresh.values()))
+            assert saved is not None
+        jobs = {job.short_id: job for job in saved}
+        return [answers.get(index) or jobs[request.short_id] for index, request in enumerate(requests)]
+
+    async def _choose(
+        self, tx: Transaction, requests: Sequence[pb.SaveJobHistoryRequest], known: Mapping[str, Row]
+    ) -> tuple[dict[str, pb.SaveJobHistoryRequest], dict[int, pb.Job | Exception]]:
+        """Those to insert, by short id, and the answers of all others, by their place among the requests."""
         waiting = await store.waiting(tx, {Tenant.of(request.tenant) for request in requests})
-        answers: list[pb.Job | Exception | None] = []
         fresh: dict[str, pb.SaveJobHistoryRequest] = {}
-        for request in requests:
+        answers: dict[int, pb.Job | Exception] = {}
+        for index, request in enumerate(requests):
             row, tenant = known.get(request.short_id), Tenant.of(request.tenant)
             if row is not None:
-                answers.append(to_job(row) if row.instances == request.instance else _taken(request.short_id))
+                answers[index] = to_job(row) if row.instances == request.instance else _taken(request.short_id)
             elif request.short_id in fresh:  # the same submit, sent again before it was answered
-                answers.append(None)
+                continue
             elif waiting.get(tenant, 0) >= self._tenant_queued_jobs and not request.HasField("refusal"):
-                answers.append(Exhausted(codes.QUEUE_FULL, QUEUE_FULL))
+                answers[index] = Exhausted(codes.QUEUE_FULL, QUEUE_FULL)
             elif (error := _too_long(request)) is not None:
-                answers.append(error)
+                answers[index] = error
             else:
                 waiting[tenant] = waiting.get(tenant, 0) + (not request.HasField("refusal"))
                 fresh[request.short_id] = request
-                answers.append(None)
-        saved = {job.short_id: job for job in await self._insert(tx, list(fresh.values()))}
-        return [answer or saved[request.short_id] for answer, request in zip(answers, requests, strict=True)]
+        return fresh, answers
 
-    async def _insert(self, tx: Transaction, requests: Sequence[pb.SaveJobHistoryRequest]) -> list[pb.Job]:
+    async def _insert(self, tx: Transaction, requests: Sequence[pb.SaveJobHistoryRequest]) -> list[pb.Job] | None:
+        """The new jobs; None, and nothing is inserted, when one of them is there already."""
         if not requests:
             return []
-        now = to_datetime(self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        now = to_datetime(now_ms)
         groups = [{**_group_values(request), "created_time": now, "updated_time": now} for request in requests]
         ids = await store.insert_groups(tx, groups)
+        if ids is None:
+            return None
         saved = list(zip(ids, requests, strict=True))
         if live := [_live_values(*each) for each in saved if not each[1].HasField("refusal")]:
             await store.insert_live(tx, live)
-        if refused := [job for job, request in saved if request.HasField("refusal")]:
-            await store_retention.keep_files(tx, dict.fromkeys(refused, now))
-        await store.insert_events(tx, [_first_event(job, request, now) for job, request in saved])
+        if refused := [each for each in saved if each[1].HasField("refusal")]:
+            await store_retention.keep_files(tx, {job_id: now for job_id, _ in refused})
+            await store.insert_events(tx, [_refused_event(job_id, request, now) for job_id, request in refused])
         for request in requests:
             after_commit(_SUBMITTED.labels(request.engine_type).inc)
-            if request.HasField("refusal"):
-                after_commit(_ENDED.labels(request.engine_type, JobStatus.FAILED).inc)
-        rows = await store.jobs_by_short_ids(tx, {request.short_id for request in requests})
-        return [to_job(rows[request.short_id]) for request in requests]
+        return [_saved_job(job_id, request, now_ms) for job_id, request in saved]
 
-    async def move(self, tx: Transaction, request: pb.UpdateJobStatusRequest, **more: object) -> None:
+    async def move(self, tx: Transaction, request: pb.UpdateJobStatusRequest, **more: object) -> pb.JobChange:
         """The one place where a status is written. `more` are further columns of the group row.
 
-        Raises Conflict when the epoch is not the job's any more, or when the status may not follow the present one.
+        Raises Conflict when the epoch is not the job's any more, when its status is not the one that the owner knows,
+        or when a step may not follow the one before.
         """
-        target, job_id = JobStatus(request.to), request.job_id
-        row = await store.job(tx, job_id=job_id)
+        target, job_id = JobStatus(request.steps[-1].to), request.job_id
+        _check_steps(request)
         if JOB.final(target):
             mine = await store.delete_live(tx, job_id, request.epoch)
         else:
             live = {"engine_id": request.engine_id, "node": request.node, "ecm_address": request.ecm_address}
             kept: dict[str, object] = {name: value for name, value in live.items() if value}
-            if target is JobStatus.WAIT_FOR_RETRY and row is not None:
+            if target is JobStatus.WAIT_FOR_RETRY and (row := await store.job(tx, job_id=job_id)) is not None:
                 kept = _next_attempt(row)
                 more |= {name: layout.next_attempt(getattr(row, name)) for name in ("log_path", "result_location")}
             mine = await store.update_live(tx, job_id, request.epoch, {**kept, "epoch": request.epoch})
-        if not mine or row is None:
-            raise Conflict(codes.NO_LONGER_YOURS, f"job {job_id} has ended or belongs to a later owner")
+        if not mine:
+            raise _not_yours(job_id)
         now = to_datetime(self._clock.now_ms())
         values: dict[str, object] = {"status": target, "updated_time": now, **more}
-        if request.engine_id:
-            values["metrics"] = _with_engine(row, request.engine_id)
+        if request.engine_id:  # where Linkis keeps it: it is found there when the live row is gone
+            values["metrics"] = json.dumps({"engineInstance": request.engine_id})
         if JOB.final(target):
             ok = target is JobStatus.SUCCEED
-            values |= {
-                "progress": "1.0",
-                "error_code": 0 if ok else request.error_code,
-                "error_desc": "" if ok else cut(request.error_desc or request.why, LONGEST_DESCRIPTION),
-            }
-        if not await store.update_group(tx, job_id, JOB.sources(target), values):
-            raise Conflict(codes.TRANSITION_REFUSED, f"job {job_id} is {row.status} and cannot become {target}")
+            why = "" if ok else cut(request.error_desc or request.steps[-1].why, LONGEST_DESCRIPTION)
+            values |= {"progress": "1.0", "error_code": 0 if ok else request.error_code, "error_desc": why}
+        if not await store.update_group(tx, job_id, [request.source], values):
+            raise Conflict(codes.TRANSITION_REFUSED, f"job {job_id} is not {request.source} and cannot become {target}")
         if JOB.final(target):
             await store_retention.keep_files(tx, {job_id: now})
-        await self._count(tx, row, target)
-        await store.insert_events(tx, [_event(job_id, now, row.status, target, request.by, request.why)])
+        sources = [request.source, *(step.to for step in request.steps[:-1])]
+        events = [
+            _event(job_id, now, source, step.to, request.by, step.why)
+            for source, step in zip(sources, request.steps, strict=True)
+        ]
+        await store.insert_events(tx, events)
+        return _change(values, events)
 
-    async def _count(self, tx: Transaction, row: Row, target: JobStatus) -> None:
-        """Metrics of a transition from `row`; of a later attempt only how it ended, for it began with the first."""
-        now, kind = self._clock.now_ms(), row.engine_type or ""
-        waited = (now - to_ms(row.created_time)) / 1000
-        if row.status == JobStatus.RUNNING:
-            began = await store.running_since(tx, row.id)
-            if began is not None:
-                after_commit(partial(_RAN.labels(kind, target).observe, (now - to_ms(began)) / 1000))
-        elif row.live_attempt == 1 and target is JobStatus.SCHEDULED:
-            after_commit(partial(_QUEUED.labels(kind).observe, waited))
-        elif row.live_attempt == 1 and target is JobStatus.RUNNING:
-            after_commit(partial(_STARTED.labels(kind).observe, waited))
-        if JOB.final(target):
-            after_commit(_ENDED.labels(kind, target).inc)
-
-    async def tell(self, tx: Transaction, request: pb.AddStoryRequest) -> None:
+    async def tell(self, tx: Transaction, request: pb.AddStoryRequest) -> pb.JobChange:
         """Add a line to the job's story without a change of status."""
-        row = await store.job(tx, job_id=request.job_id)
-        if row is None or row.live_epoch != request.epoch:
-            raise Conflict(codes.NO_LONGER_YOURS, f"job {request.job_id} has ended or belongs to a later owner")
+        if not await store.update_live(tx, request.job_id, request.epoch, {"epoch": request.epoch}):
+            raise _not_yours(request.job_id)
         now = to_datetime(self._clock.now_ms())
-        await store.insert_events(tx, [_event(request.job_id, now, row.status, row.status, request.by, request.why)])
+        events = [_event(request.job_id, now, request.status, request.status, request.by, request.why)]
+        await store.insert_events(tx, events)
+        return _change({"status": request.status, "updated_time": now}, events)
 
 
 async def find(tx: Transaction, *, job_id: int = 0, short_id: str = "") -> pb.Job:
@@ -229,11 +221,6 @@ def _group_values(request: pb.SaveJobHistoryRequest) -> dict[str, object]:
     }
 
 
-def _with_engine(row: Row, engine_id: str) -> str:
-    """The job's metrics with its engine's id, as Linkis keeps it: there it is found when the live row is gone."""
-    return json.dumps({**json.loads(row.metrics or "{}"), "engineInstance": engine_id})
-
-
 def _next_attempt(row: Row) -> dict[str, object]:
     """The live row of a job that is tried again: a fresh task, on any engine."""
     return {"attempt": row.live_attempt + 1, "events_seen": 0, "engine_id": "", "node": "", "ecm_address": ""}
@@ -258,12 +245,68 @@ def _live_values(job_id: int, request: pb.SaveJobHistoryRequest) -> dict[str, ob
     }
 
 
-def _first_event(job_id: int, request: pb.SaveJobHistoryRequest, at: object) -> Mapping[str, object]:
-    named = f"Job {job_id} ({request.short_id})"
+def _saved_job(job_id: int, request: pb.SaveJobHistoryRequest, now_ms: int) -> pb.Job:
+    """The job as it has just been inserted, with the first line of its story."""
+    columns = {**_group_values(request), "id": job_id, "created_time": to_datetime(now_ms)}
+    live = {f"live_{name}": value for name, value in _live_values(job_id, request).items()}
     if request.HasField("refusal"):
-        why = f"{named} is refused: {request.refusal.error_desc}"
-        return _event(job_id, at, "", JobStatus.FAILED, "entrance", why)
-    return _event(job_id, at, "", JobStatus.INITED, request.tenant.user, f"{named} is accepted")
+        live = dict.fromkeys(live)
+    row = SimpleNamespace(**columns, **live, updated_time=columns["created_time"], observe_info="", removed_at=None)
+    job = to_job(cast(Row, row))
+    job.story.extend(story(job, []))
+    return job
+
+
+def story(job: pb.Job, events: Sequence[Row]) -> list[pb.StoryLine]:
+    """A job's story: that it was accepted, which no row tells again, and its events."""
+    lines = [line_of(row._mapping) for row in events]
+    if not (events[0].from_status if events else job.HasField("live")):
+        return lines
+    why = f"{_named(job.job_id, job.short_id)} is accepted"
+    first = pb.StoryLine(at_ms=job.created_at_ms, to=JobStatus.INITED, by=job.submit_user, why=why)
+    return [first, *lines]
+
+
+def line_of(event: Mapping[str, Any] | RowMapping) -> pb.StoryLine:
+    line = pb.StoryLine(at_ms=to_ms(event["at"]), to=event["to_status"], by=event["by"], why=event["why"])
+    setattr(line, "from", event["from_status"])
+    return line
+
+
+def _named(job_id: int, short_id: str) -> str:
+    return f"Job {job_id} ({short_id})"
+
+
+def _change(values: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> pb.JobChange:
+    """What a write of these columns and events has made of a job."""
+    progress, metrics = values.get("progress"), values.get("metrics")
+    return pb.JobChange(
+        status=values["status"],
+        progress=None if progress is None else float(progress),
+        metrics=metrics,
+        error_code=values.get("error_code", 0),
+        error_desc=values.get("error_desc", ""),
+        updated_at_ms=to_ms(values["updated_time"]),
+        added=map(line_of, events),
+    )
+
+
+def _check_steps(request: pb.UpdateJobStatusRequest) -> None:
+    source = JobStatus(request.source)
+    for step in request.steps:
+        if not JOB.allowed(source, JobStatus(step.to)):
+            what = f"job {request.job_id} is {source} and cannot become {step.to}"
+            raise Conflict(codes.TRANSITION_REFUSED, what)
+        source = JobStatus(step.to)
+
+
+def _not_yours(job_id: int) -> Conflict:
+    return Conflict(codes.NO_LONGER_YOURS, f"job {job_id} has ended or belongs to a later owner")
+
+
+def _refused_event(job_id: int, request: pb.SaveJobHistoryRequest, at: object) -> Mapping[str, object]:
+    why = f"{_named(job_id, request.short_id)} is refused: {request.refusal.error_desc}"
+    return _event(job_id, at, "", JobStatus.FAILED, "entrance", why)
 
 
 def _event(job_id: int, at: object, source: str, target: str, by: str, why: str) -> Mapping[str, object]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from commons.database.batches import Batch
-from commons.database.connections import Database
+from commons.database.batches import Batch, each
+from commons.database.connections import Database, Transaction
 from commons.process import telemetry
-from commons.process.clock import Clock, to_ms
+from commons.process.clock import Clock
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.jobhistory.v1 import jobhistory_pb2_grpc
 from services.jobhistory import details, store
 from services.jobhistory.instances import Instances
-from services.jobhistory.jobs import Jobs, check_length, find, to_job
+from services.jobhistory.jobs import Jobs, check_length, find, story, to_job
+
+Change = Callable[[Transaction], Awaitable[pb.JobChange]]
 
 
 class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
@@ -24,6 +27,7 @@ class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
         self._instances = instances
         self._clock = clock
         self.saving: Batch[pb.SaveJobHistoryRequest, pb.Job] = Batch(db, jobs.save_many)
+        self.changing: Batch[Change, pb.JobChange] = Batch(db, each)
 
     async def SaveJobHistory(self, request: pb.SaveJobHistoryRequest, context: Any) -> pb.Job:
         with telemetry.step("save job"):
@@ -42,34 +46,23 @@ class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
         async with self._db.read() as tx:
             return pb.JobDetails(details=[store.to_detail(row) for row in await store.detail_rows(tx, request.job_id)])
 
-    async def UpdateJobStatus(self, request: pb.UpdateJobStatusRequest, context: Any) -> pb.UpdateJobStatusReply:
-        async with self._db.write() as tx:
-            await self._jobs.move(tx, request)
-        return pb.UpdateJobStatusReply()
+    async def UpdateJobStatus(self, request: pb.UpdateJobStatusRequest, context: Any) -> pb.JobChange:
+        return await self.changing.add(lambda tx: self._jobs.move(tx, request))
 
     async def FindJob(self, request: pb.FindJobRequest, context: Any) -> pb.Job:
         async with self._db.read() as tx:
             return await find(tx, job_id=request.job_id, short_id=request.short_id)
 
-    async def AddStory(self, request: pb.AddStoryRequest, context: Any) -> pb.AddStoryReply:
-        async with self._db.write() as tx:
-            await self._jobs.tell(tx, request)
-        return pb.AddStoryReply()
+    async def AddStory(self, request: pb.AddStoryRequest, context: Any) -> pb.JobChange:
+        return await self.changing.add(lambda tx: self._jobs.tell(tx, request))
 
     async def GetStory(self, request: pb.GetStoryRequest, context: Any) -> pb.Story:
         async with self._db.read() as tx:
-            rows = await store.events(tx, request.job_id)
-        return pb.Story(
-            lines=[
-                pb.StoryLine(at_ms=to_ms(r.at), to=r.to_status, by=r.by, why=r.why, **{"from": r.from_status})
-                for r in rows
-            ]
-        )
+            job = await find(tx, job_id=request.job_id)
+            return pb.Story(lines=story(job, await store.events(tx, request.job_id)))
 
-    async def Record(self, request: pb.RecordRequest, context: Any) -> pb.RecordReply:
-        async with self._db.write() as tx:
-            await details.record(tx, self._jobs, self._clock, request)
-        return pb.RecordReply()
+    async def Record(self, request: pb.RecordRequest, context: Any) -> pb.JobChange:
+        return await self.changing.add(lambda tx: details.record(tx, self._jobs, self._clock, request))
 
     async def WishCancel(self, request: pb.WishCancelRequest, context: Any) -> pb.WishCancelReply:
         async with self._db.write() as tx:

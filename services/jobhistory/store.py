@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commons.process.clock import to_datetime, to_ms
@@ -124,9 +124,12 @@ async def waiting(tx: AsyncConnection, tenants: Collection[Tenant]) -> dict[Tena
     return {Tenant(user, creator): count for user, creator, count in rows}
 
 
-async def insert_groups(tx: AsyncConnection, rows: Sequence[Values]) -> list[int]:
-    """Insert group rows; their ids in the order of the rows."""
-    inserted = await tx.execute(insert(GROUP).returning(GROUP.c.id, sort_by_parameter_order=True), list(rows))
+async def insert_groups(tx: AsyncConnection, rows: Sequence[Values]) -> list[int] | None:
+    """Insert group rows; their ids in the order of the rows. None, and none is inserted, when one is there already."""
+    try:
+        inserted = await tx.execute(insert(GROUP).returning(GROUP.c.id, sort_by_parameter_order=True), list(rows))
+    except IntegrityError:
+        return None
     return list(inserted.scalars())
 
 
@@ -142,25 +145,26 @@ async def events(tx: AsyncConnection, job_id: int) -> Sequence[Row[Any]]:
     return (await tx.execute(select(EVENT).where(EVENT.c.job_id == job_id).order_by(EVENT.c.id))).all()
 
 
-async def running_since(tx: AsyncConnection, job_id: int) -> datetime | None:
-    """When the job's last attempt began to run."""
-    began = select(func.max(EVENT.c.at)).where(EVENT.c.job_id == job_id, EVENT.c.to_status == JobStatus.RUNNING)
-    began = began.where(EVENT.c.from_status != JobStatus.RUNNING)
-    at: datetime | None = (await tx.execute(began)).scalar_one()
-    return at
-
-
 async def unended(tx: AsyncConnection) -> dict[str, int]:
     """How many jobs that have not ended there are of each status."""
     found = select(GROUP.c.status, func.count()).join(LIVE, LIVE.c.job_id == GROUP.c.id).group_by(GROUP.c.status)
     return {status: count for status, count in await tx.execute(found)}
 
 
-async def update_live(tx: AsyncConnection, job_id: int, epoch: int, values: Values, **expected: object) -> bool:
-    """Whether the live row was the caller's (and had the expected values), and now has the new ones."""
-    where = [LIVE.c.job_id == job_id, LIVE.c.epoch == epoch]
-    where += [LIVE.c[name] == value for name, value in expected.items()]
-    return (await tx.execute(update(LIVE).where(*where).values(**values))).rowcount == 1
+async def update_live(tx: AsyncConnection, job_id: int, epoch: int, values: Values) -> bool:
+    """Whether the live row was the caller's, and now has the new values."""
+    mine = update(LIVE).where(LIVE.c.job_id == job_id, LIVE.c.epoch == epoch)
+    return (await tx.execute(mine.values(**values))).rowcount == 1
+
+
+async def lock_live(tx: AsyncConnection, job_id: int, epoch: int, events_seen: int) -> Row[Any] | None:
+    """Wishes and attempt of a live row that is the caller's, with what is recorded of its job; locked until the end."""
+    mine = (LIVE.c.job_id == job_id, LIVE.c.epoch == epoch, LIVE.c.events_seen == events_seen)
+    wanted = select(LIVE.c.wanted, LIVE.c.wanted_by, LIVE.c.attempt)
+    recorded = wanted.add_columns(GROUP.c.status, GROUP.c.metrics, GROUP.c.progress, GROUP.c.result_location)
+    found = recorded.join(GROUP, GROUP.c.id == LIVE.c.job_id).where(*mine).with_for_update(of=LIVE)
+    row: Row[Any] | None = (await tx.execute(found)).first()
+    return row
 
 
 async def delete_live(tx: AsyncConnection, job_id: int, epoch: int) -> bool:
@@ -220,8 +224,8 @@ async def renew_instance(tx: AsyncConnection, name: str, incarnation: str, now_m
     return renewed.rowcount == 1
 
 
-async def insert_detail(tx: AsyncConnection, values: Values) -> None:
-    await tx.execute(insert(DETAIL).values(**values))
+async def insert_details(tx: AsyncConnection, rows: Sequence[Values]) -> None:
+    await tx.execute(insert(DETAIL), list(rows))
 
 
 async def update_details(tx: AsyncConnection, job_id: int, values: Values, **which: object) -> None:

@@ -24,6 +24,7 @@ LINES = (
     "throughput",
     "log_lines",
     "idle_memory",
+    "statements",
 )
 
 

@@ -42,9 +42,9 @@ class Bench:
         return [mine for mine, _ in values], [beside for _, beside in values]
 
     @contextlib.contextmanager
-    def service(self, name: str, *arguments: str, **settings: str) -> Iterator[Service]:
+    def service(self, name: str, *, module: str = "services", **settings: str) -> Iterator[Service]:
         """A service of its own with an empty home."""
-        running = start(self.folder / name / "home", "--stop-engines", *arguments, **WORKLOAD | settings)
+        running = start(self.folder / name / "home", "--stop-engines", module=module, **WORKLOAD | settings)
         try:
             yield running
         finally:

@@ -68,8 +68,11 @@ async def test_a_value_longer_than_its_column_is_refused_by_name(history: JobHis
         await history.SaveJobHistory(long, None)
 
 
-def move(job: pb.Job, to: str, epoch: int = 1) -> pb.UpdateJobStatusRequest:
-    return pb.UpdateJobStatusRequest(job_id=job.job_id, epoch=epoch, to=to, why=to, by="test")
+def move(job: pb.Job, *to: str, source: str = "", epoch: int = 1) -> pb.UpdateJobStatusRequest:
+    """From `source`, or from where the first step most often comes from."""
+    source = source or {"Running": "Scheduled", "Succeed": "Running", "WaitForRetry": "Running"}.get(to[0], "Inited")
+    steps = [pb.StatusStep(to=each, why=each) for each in to]
+    return pb.UpdateJobStatusRequest(job_id=job.job_id, epoch=epoch, source=source, steps=steps, by="test")
 
 
 async def test_ended_is_final_and_the_epoch_fences(history: JobHistoryServicer) -> None:
@@ -168,7 +171,7 @@ async def test_an_engine_is_remembered_when_the_job_has_ended(history: JobHistor
     scheduled = move(job, "Scheduled")
     scheduled.engine_id = "e1"
     await history.UpdateJobStatus(scheduled, None)
-    await history.UpdateJobStatus(move(job, "Failed"), None)
+    await history.UpdateJobStatus(move(job, "Failed", source="Scheduled"), None)
     found = await history.QueryJobHistory(pb.JobHistoryQuery(engine_instance="e1"), None)
     assert [each.job_id for each in found.jobs] == [job.job_id]
     assert not (await history.QueryJobHistory(pb.JobHistoryQuery(engine_instance="e"), None)).jobs

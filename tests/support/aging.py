@@ -50,7 +50,9 @@ class History:
         return job
 
     async def end(self, job: pb.Job, to: str = "Failed") -> None:
-        move = pb.UpdateJobStatusRequest(job_id=job.job_id, epoch=1, to=to, why=to, by="test")
+        source = (await self.door.FindJob(pb.FindJobRequest(job_id=job.job_id), None)).status
+        steps = [pb.StatusStep(to=to, why=to)]
+        move = pb.UpdateJobStatusRequest(job_id=job.job_id, epoch=1, source=source, steps=steps, by="test")
         await self.door.UpdateJobStatus(move, None)
 
     def retention(self, **settings: float) -> Retention:

@@ -137,6 +137,7 @@ class Job(_message.Message):
     OBSERVE_INFO_FIELD_NUMBER: _builtins.int
     LIVE_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
+    STORY_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     short_id: _builtins.str
     submit_user: _builtins.str
@@ -167,6 +168,10 @@ class Job(_message.Message):
     def removed(self) -> Global___RemovedFiles:
         """Unset while the job's log and results are kept."""
 
+    @_builtins.property
+    def story(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoryLine]:
+        """Only of one that has just been saved, see GetStory."""
+
     def __init__(
         self,
         *,
@@ -194,10 +199,11 @@ class Job(_message.Message):
         observe_info: _builtins.str = ...,
         live: Global___LiveJob | None = ...,
         removed: Global___RemovedFiles | None = ...,
+        story: _abc.Iterable[Global___StoryLine] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "removed", b"removed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_ms", b"created_at_ms", "creator", b"creator", "engine_type", b"engine_type", "error_code", b"error_code", "error_desc", b"error_desc", "execute_user", b"execute_user", "execution_code", b"execution_code", "instance", b"instance", "job_id", b"job_id", "labels", b"labels", "live", b"live", "log_path", b"log_path", "metrics", b"metrics", "observe_info", b"observe_info", "params", b"params", "progress", b"progress", "removed", b"removed", "result_location", b"result_location", "run_type", b"run_type", "short_id", b"short_id", "source", b"source", "status", b"status", "submit_user", b"submit_user", "updated_at_ms", b"updated_at_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_ms", b"created_at_ms", "creator", b"creator", "engine_type", b"engine_type", "error_code", b"error_code", "error_desc", b"error_desc", "execute_user", b"execute_user", "execution_code", b"execution_code", "instance", b"instance", "job_id", b"job_id", "labels", b"labels", "live", b"live", "log_path", b"log_path", "metrics", b"metrics", "observe_info", b"observe_info", "params", b"params", "progress", b"progress", "removed", b"removed", "result_location", b"result_location", "run_type", b"run_type", "short_id", b"short_id", "source", b"source", "status", b"status", "story", b"story", "submit_user", b"submit_user", "updated_at_ms", b"updated_at_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -612,8 +618,8 @@ class UpdateJobStatusRequest(_message.Message):
 
     JOB_ID_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
-    TO_FIELD_NUMBER: _builtins.int
-    WHY_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     BY_FIELD_NUMBER: _builtins.int
     ERROR_CODE_FIELD_NUMBER: _builtins.int
     ERROR_DESC_FIELD_NUMBER: _builtins.int
@@ -622,9 +628,8 @@ class UpdateJobStatusRequest(_message.Message):
     ECM_ADDRESS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     epoch: _builtins.int
-    to: _builtins.str
-    why: _builtins.str
-    """Shown as a line of the job's log."""
+    source: _builtins.str
+    """The status the job has, as its owner knows it."""
     by: _builtins.str
     error_code: _builtins.int
     error_desc: _builtins.str
@@ -632,13 +637,17 @@ class UpdateJobStatusRequest(_message.Message):
     """Kept on the live row when set."""
     node: _builtins.str
     ecm_address: _builtins.str
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusStep]:
+        """The statuses it gets, one after the other; the last one stays."""
+
     def __init__(
         self,
         *,
         job_id: _builtins.int = ...,
         epoch: _builtins.int = ...,
-        to: _builtins.str = ...,
-        why: _builtins.str = ...,
+        source: _builtins.str = ...,
+        steps: _abc.Iterable[Global___StatusStep] | None = ...,
         by: _builtins.str = ...,
         error_code: _builtins.int = ...,
         error_desc: _builtins.str = ...,
@@ -648,26 +657,81 @@ class UpdateJobStatusRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "ecm_address", b"ecm_address", "engine_id", b"engine_id", "epoch", b"epoch", "error_code", b"error_code", "error_desc", b"error_desc", "job_id", b"job_id", "node", b"node", "to", b"to", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "ecm_address", b"ecm_address", "engine_id", b"engine_id", "epoch", b"epoch", "error_code", b"error_code", "error_desc", b"error_desc", "job_id", b"job_id", "node", b"node", "source", b"source", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateJobStatusRequest: _TypeAlias = UpdateJobStatusRequest  # noqa: Y015
 
 @_typing.final
-class UpdateJobStatusReply(_message.Message):
+class StatusStep(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    TO_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    to: _builtins.str
+    why: _builtins.str
+    """Shown as a line of the job's log."""
     def __init__(
         self,
+        *,
+        to: _builtins.str = ...,
+        why: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["to", b"to", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___UpdateJobStatusReply: _TypeAlias = UpdateJobStatusReply  # noqa: Y015
+Global___StatusStep: _TypeAlias = StatusStep  # noqa: Y015
+
+@_typing.final
+class JobChange(_message.Message):
+    """What a write has made of a job: unset is what it left as it was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    ERROR_DESC_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_MS_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    status: _builtins.str
+    progress: _builtins.float
+    metrics: _builtins.str
+    error_code: _builtins.int
+    error_desc: _builtins.str
+    updated_at_ms: _builtins.int
+    @_builtins.property
+    def added(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoryLine]: ...
+    def __init__(
+        self,
+        *,
+        status: _builtins.str = ...,
+        progress: _builtins.float | None = ...,
+        metrics: _builtins.str | None = ...,
+        error_code: _builtins.int = ...,
+        error_desc: _builtins.str = ...,
+        updated_at_ms: _builtins.int = ...,
+        added: _abc.Iterable[Global___StoryLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_metrics", b"_metrics", "_progress", b"_progress", "metrics", b"metrics", "progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metrics", b"_metrics", "_progress", b"_progress", "added", b"added", "error_code", b"error_code", "error_desc", b"error_desc", "metrics", b"metrics", "progress", b"progress", "status", b"status", "updated_at_ms", b"updated_at_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__metrics: _TypeAlias = _typing.Literal["metrics"]  # noqa: Y015
+    _WhichOneofArgType__metrics: _TypeAlias = _typing.Literal["_metrics", b"_metrics"]  # noqa: Y015
+    _WhichOneofReturnType__progress: _TypeAlias = _typing.Literal["progress"]  # noqa: Y015
+    _WhichOneofArgType__progress: _TypeAlias = _typing.Literal["_progress", b"_progress"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__metrics) -> _WhichOneofReturnType__metrics | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__progress) -> _WhichOneofReturnType__progress | None: ...
+
+Global___JobChange: _TypeAlias = JobChange  # noqa: Y015
 
 @_typing.final
 class AddStoryRequest(_message.Message):
@@ -677,10 +741,13 @@ class AddStoryRequest(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     WHY_FIELD_NUMBER: _builtins.int
     BY_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     epoch: _builtins.int
     why: _builtins.str
     by: _builtins.str
+    status: _builtins.str
+    """The status the job has, as its owner knows it."""
     def __init__(
         self,
         *,
@@ -688,29 +755,15 @@ class AddStoryRequest(_message.Message):
         epoch: _builtins.int = ...,
         why: _builtins.str = ...,
         by: _builtins.str = ...,
+        status: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "epoch", b"epoch", "job_id", b"job_id", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "epoch", b"epoch", "job_id", b"job_id", "status", b"status", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AddStoryRequest: _TypeAlias = AddStoryRequest  # noqa: Y015
-
-@_typing.final
-class AddStoryReply(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AddStoryReply: _TypeAlias = AddStoryReply  # noqa: Y015
 
 @_typing.final
 class GetStoryRequest(_message.Message):
@@ -815,21 +868,6 @@ class RecordRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordRequest: _TypeAlias = RecordRequest  # noqa: Y015
-
-@_typing.final
-class RecordReply(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordReply: _TypeAlias = RecordReply  # noqa: Y015
 
 @_typing.final
 class WishCancelRequest(_message.Message):

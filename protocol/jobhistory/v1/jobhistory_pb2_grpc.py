@@ -57,7 +57,7 @@ class JobHistoryStub:
         self.UpdateJobStatus = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/UpdateJobStatus',
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.UpdateJobStatusRequest.SerializeToString,
-                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.UpdateJobStatusReply.FromString,
+                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobChange.FromString,
                 _registered_method=True)
         self.FindJob = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/FindJob',
@@ -67,7 +67,7 @@ class JobHistoryStub:
         self.AddStory = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/AddStory',
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.AddStoryRequest.SerializeToString,
-                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.AddStoryReply.FromString,
+                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobChange.FromString,
                 _registered_method=True)
         self.GetStory = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/GetStory',
@@ -77,7 +77,7 @@ class JobHistoryStub:
         self.Record = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/Record',
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RecordRequest.SerializeToString,
-                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RecordReply.FromString,
+                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobChange.FromString,
                 _registered_method=True)
         self.WishCancel = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/WishCancel',
@@ -232,7 +232,7 @@ def add_JobHistoryServicer_to_server(servicer, server):
             'UpdateJobStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateJobStatus,
                     request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.UpdateJobStatusRequest.FromString,
-                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.UpdateJobStatusReply.SerializeToString,
+                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobChange.SerializeToString,
             ),
             'FindJob': grpc.unary_unary_rpc_method_handler(
                     servicer.FindJob,
@@ -242,7 +242,7 @@ def add_JobHistoryServicer_to_server(servicer, server):
             'AddStory': grpc.unary_unary_rpc_method_handler(
                     servicer.AddStory,
                     request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.AddStoryRequest.FromString,
-                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.AddStoryReply.SerializeToString,
+                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobChange.SerializeToString,
             ),
             'GetStory': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStory,
@@ -252,7 +252,7 @@ def add_JobHistoryServicer_to_server(servicer, server):
             'Record': grpc.unary_unary_rpc_method_handler(
                     servicer.Record,
                     request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RecordRequest.FromString,
-                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RecordReply.SerializeToString,
+                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobChange.SerializeToString,
             ),
             'WishCancel': grpc.unary_unary_rpc_method_handler(
                     servicer.WishCancel,
@@ -414,7 +414,7 @@ class JobHistory:
             target,
             '/headgate.jobhistory.v1.JobHistory/UpdateJobStatus',
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.UpdateJobStatusRequest.SerializeToString,
-            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.UpdateJobStatusReply.FromString,
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobChange.FromString,
             options,
             channel_credentials,
             insecure,
@@ -468,7 +468,7 @@ class JobHistory:
             target,
             '/headgate.jobhistory.v1.JobHistory/AddStory',
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.AddStoryRequest.SerializeToString,
-            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.AddStoryReply.FromString,
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobChange.FromString,
             options,
             channel_credentials,
             insecure,
@@ -522,7 +522,7 @@ class JobHistory:
             target,
             '/headgate.jobhistory.v1.JobHistory/Record',
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RecordRequest.SerializeToString,
-            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RecordReply.FromString,
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.JobChange.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,14 +39,14 @@ class JobHistoryStub:
     CountJobs: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.JobHistoryQuery, _jobhistory_pb2.JobCounts]
     """How many jobs a query finds, by status; its page does not matter."""
     GetJobDetails: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.JobDetailsRequest, _jobhistory_pb2.JobDetails]
-    UpdateJobStatus: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.UpdateJobStatusRequest, _jobhistory_pb2.UpdateJobStatusReply]
+    UpdateJobStatus: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.UpdateJobStatusRequest, _jobhistory_pb2.JobChange]
     """One fenced transition: FAILED_PRECONDITION when the epoch is not the job's or the status may not follow."""
     FindJob: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.FindJobRequest, _jobhistory_pb2.Job]
     """By id or short id. NOT_FOUND when there is none."""
-    AddStory: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.AddStoryRequest, _jobhistory_pb2.AddStoryReply]
+    AddStory: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.AddStoryRequest, _jobhistory_pb2.JobChange]
     """A line of the job's story that changes no status."""
     GetStory: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.GetStoryRequest, _jobhistory_pb2.Story]
-    Record: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.RecordRequest, _jobhistory_pb2.RecordReply]
+    Record: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.RecordRequest, _jobhistory_pb2.JobChange]
     """A task's news, events `after`+1 to `up_to`, in one transaction; refused unless events_seen = `after`."""
     WishCancel: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.WishCancelRequest, _jobhistory_pb2.WishCancelReply]
     """Writes the wish to cancel on the live row. Harmless for a job that has ended."""
@@ -72,14 +72,14 @@ class JobHistoryAsyncStub(JobHistoryStub):
     CountJobs: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.JobHistoryQuery, _jobhistory_pb2.JobCounts]  # type: ignore[assignment]
     """How many jobs a query finds, by status; its page does not matter."""
     GetJobDetails: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.JobDetailsRequest, _jobhistory_pb2.JobDetails]  # type: ignore[assignment]
-    UpdateJobStatus: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.UpdateJobStatusRequest, _jobhistory_pb2.UpdateJobStatusReply]  # type: ignore[assignment]
+    UpdateJobStatus: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.UpdateJobStatusRequest, _jobhistory_pb2.JobChange]  # type: ignore[assignment]
     """One fenced transition: FAILED_PRECONDITION when the epoch is not the job's or the status may not follow."""
     FindJob: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.FindJobRequest, _jobhistory_pb2.Job]  # type: ignore[assignment]
     """By id or short id. NOT_FOUND when there is none."""
-    AddStory: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.AddStoryRequest, _jobhistory_pb2.AddStoryReply]  # type: ignore[assignment]
+    AddStory: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.AddStoryRequest, _jobhistory_pb2.JobChange]  # type: ignore[assignment]
     """A line of the job's story that changes no status."""
     GetStory: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.GetStoryRequest, _jobhistory_pb2.Story]  # type: ignore[assignment]
-    Record: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.RecordRequest, _jobhistory_pb2.RecordReply]  # type: ignore[assignment]
+    Record: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.RecordRequest, _jobhistory_pb2.JobChange]  # type: ignore[assignment]
     """A task's news, events `after`+1 to `up_to`, in one transaction; refused unless events_seen = `after`."""
     WishCancel: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.WishCancelRequest, _jobhistory_pb2.WishCancelReply]  # type: ignore[assignment]
     """Writes the wish to cancel on the live row. Harmless for a job that has ended."""
@@ -132,7 +132,7 @@ class JobHistoryServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _jobhistory_pb2.UpdateJobStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_jobhistory_pb2.UpdateJobStatusReply, _abc.Awaitable[_jobhistory_pb2.UpdateJobStatusReply]]:
+    ) -> _typing.Union[_jobhistory_pb2.JobChange, _abc.Awaitable[_jobhistory_pb2.JobChange]]:
         """One fenced transition: FAILED_PRECONDITION when the epoch is not the job's or the status may not follow."""
 
     @_abc_1.abstractmethod
@@ -148,7 +148,7 @@ class JobHistoryServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _jobhistory_pb2.AddStoryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_jobhistory_pb2.AddStoryReply, _abc.Awaitable[_jobhistory_pb2.AddStoryReply]]:
+    ) -> _typing.Union[_jobhistory_pb2.JobChange, _abc.Awaitable[_jobhistory_pb2.JobChange]]:
         """A line of the job's story that changes no status."""
 
     @_abc_1.abstractmethod
@@ -163,7 +163,7 @@ class JobHistoryServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _jobhistory_pb2.RecordRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_jobhistory_pb2.RecordReply, _abc.Awaitable[_jobhistory_pb2.RecordReply]]:
+    ) -> _typing.Union[_jobhistory_pb2.JobChange, _abc.Awaitable[_jobhistory_pb2.JobChange]]:
         """A task's news, events `after`+1 to `up_to`, in one transaction; refused unless events_seen = `after`."""
 
     @_abc_1.abstractmethod
