@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import collections
+import shutil
 import sys
 import tempfile
 import time
@@ -107,6 +108,7 @@ async def _repeated(activities: list[Activity], service: Service, wanted: Callab
                 done[activity.__name__] += 1
             except Exception as error:
                 wrong.append(f"{activity.__name__}: {type(error).__name__}: {error}")
+                print(f"{time.strftime('%H:%M:%S')} {wrong[-1]}", flush=True)
                 await asyncio.sleep(1)
 
     async with AsyncClient(service.url, service.user, service.token, timeout_seconds=120) as client:
@@ -123,7 +125,10 @@ def _soak(
         samples = Samples(service)
         with samples.taken(every_seconds):
             wrong = asyncio.run(_repeated(activities, service, wanted))
-            settled(service.home)
+            try:
+                settled(service.home)
+            except AssertionError as left:
+                wrong.append(f"left at the end: {left}")
     print(line(HEAD))
     for series in samples.all():
         print(series.told(), flush=True)
@@ -137,19 +142,22 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2000, help="jobs on one engine (2,000); 0: none")
     parser.add_argument("--minutes", type=float, default=30, help="of mixed load (30); 0: none")
     arguments = parser.parse_args()
-    well = True
-    with tempfile.TemporaryDirectory(prefix="hg-soak-", dir="/tmp") as folder:
-        if arguments.jobs:
-            left = iter(range(arguments.jobs))
-            print(f"\n{arguments.jobs:,} jobs on one shell engine", flush=True)
-            one = {"HEADGATE_ENGINES": "shell", "HEADGATE_TENANT_ENGINES": "1"}
-            well &= _soak(Path(folder, "jobs"), [shell] * AT_ONCE, lambda: next(left, None) is not None, 1, **one)
-        if arguments.minutes:
-            until = time.monotonic() + 60 * arguments.minutes
-            every_seconds = min(10.0, max(1.0, 60 * arguments.minutes / SAMPLES))
-            print(f"\n{arguments.minutes:g} minutes of mixed load", flush=True)
-            well &= _soak(Path(folder, "mixed"), list(ACTIVITIES), lambda: time.monotonic() < until, every_seconds)
-    return 0 if well else 1
+    well, folder = True, Path(tempfile.mkdtemp(prefix="hg-soak-", dir="/tmp"))
+    if arguments.jobs:
+        left = iter(range(arguments.jobs))
+        print(f"\n{arguments.jobs:,} jobs on one shell engine", flush=True)
+        one = {"HEADGATE_ENGINES": "shell", "HEADGATE_TENANT_ENGINES": "1"}
+        well &= _soak(folder / "jobs", [shell] * AT_ONCE, lambda: next(left, None) is not None, 1, **one)
+    if arguments.minutes:
+        until = time.monotonic() + 60 * arguments.minutes
+        every_seconds = min(10.0, max(1.0, 60 * arguments.minutes / SAMPLES))
+        print(f"\n{arguments.minutes:g} minutes of mixed load", flush=True)
+        well &= _soak(folder / "mixed", list(ACTIVITIES), lambda: time.monotonic() < until, every_seconds)
+    if well:
+        shutil.rmtree(folder)
+        return 0
+    print(f"\nthe logs and homes of the services are kept in {folder}")
+    return 1
 
 
 if __name__ == "__main__":
