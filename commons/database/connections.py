@@ -1,8 +1,7 @@
 """One database: transactions to write in, transactions to read in, and the marks that keep calls out of them.
 
 SQLite (the embedded default) has one writer connection, used by one transaction at a time, and a few readers: many
-writers would only starve each other. Every write begins with BEGIN IMMEDIATE, so that a transaction which reads first
-cannot die when it takes the lock.
+writers would only starve each other.
 """
 
 from __future__ import annotations
@@ -15,24 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import BigInteger, DateTime, Integer, MetaData, event
+from sqlalchemy import BigInteger, DateTime, Integer, MetaData
 from sqlalchemy.dialects import mysql
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from commons.database import marks
+from commons.database import marks, sqlite
 from commons.process import disk, faults, telemetry
 from commons.process.errors import Unavailable
-
-PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=NORMAL",
-    "busy_timeout=30000",
-    "foreign_keys=ON",
-    "secure_delete=ON",  # a live row holds the secrets of its job
-)
 
 Transaction = AsyncConnection
 """What store functions take, and use-case modules pass on."""
@@ -79,8 +69,7 @@ class Database:
                 parsed, pool_pre_ping=True, isolation_level="READ COMMITTED", hide_parameters=True
             )
             return cls(engine, engine)
-        writer, readers = _sqlite(parsed, size=1, immediate=True), _sqlite(parsed, size=4, immediate=False)
-        return cls(writer, readers)
+        return cls(sqlite.writer(parsed), sqlite.readers(parsed))
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -129,23 +118,3 @@ class Database:
     async def close(self) -> None:
         await self._writer.dispose()
         await self._readers.dispose()
-
-
-def _sqlite(url: URL, *, size: int, immediate: bool) -> AsyncEngine:
-    engine = create_async_engine(
-        url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0, hide_parameters=True
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions of its own
-        cursor = connection.cursor()
-        for pragma in PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine

@@ -202,20 +202,15 @@ class Engines:
 
     async def _hand_over(self, engine: Engine, name: str, request: pb.RunTaskRequest) -> None:
         """Also a task that is known: what the ledger has may not have reached the engine, which takes it once."""
-        tasks = engine.entry.tasks
-        if name not in tasks:
-            tasks[name] = TaskEntry(request.location)
-            try:
-                self._ledger.save(engine.entry)
-            except Unavailable:
-                del tasks[name]
-                raise
-            self._remember_task(engine, name, tasks[name])
+        if name not in engine.entry.tasks:
+            self._ledger.hand_over(name, TaskEntry(request.engine_id, request.location))
+            self._remember_task(engine, name, engine.entry.tasks[name])
+        await self._ledger.synced()
         try:
             await self._stub(request.engine_id).RunTask(request.task)
         except Conflict:  # any other failure leaves it open whether the task runs
-            del tasks[name], self._tasks[name]
-            self._ledger.note(engine.entry)
+            self._ledger.take_back(name)
+            del self._tasks[name]
             raise
 
     async def cancel_task(self, request: pb.CancelTaskRequest) -> None:
@@ -225,6 +220,7 @@ class Engines:
         engine = next((engine for engine in self._engines.values() if name in engine.entry.tasks), None)
         if engine is None:
             self._ledger.close(name)
+            await self._ledger.synced()
         elif engine.entry.stage is Stage.READY:
             cancel = engineconn_pb2.CancelTaskRequest(job_id=request.job_id, attempt=request.attempt)
             await self._stub(engine.entry.engine_id).CancelTask(cancel)
@@ -240,10 +236,11 @@ class Engines:
             raise NotFound(codes.TASK_UNKNOWN, f"task {job_id}-{attempt} is not on this node")
         return held[1]
 
-    def ack(self, request: pb.AckTaskRequest) -> None:
+    async def ack(self, request: pb.AckTaskRequest) -> None:
         """Drop a task's folder: what it said is recorded elsewhere. It is not taken any more."""
         self._fence(request.job_id, request.epoch)
         self._drop(str(JobRef(request.job_id, request.attempt)))
+        await self._ledger.synced()
 
     @property
     def jobs(self) -> set[int]:
@@ -259,11 +256,9 @@ class Engines:
         held = self._tasks.get(name)
         if held is None:
             return
-        engine, folder = held
         self._ledger.close(name)
-        shutil.rmtree(folder.folder, ignore_errors=True)
-        del self._tasks[name], engine.entry.tasks[name]
-        self._ledger.note(engine.entry)
+        shutil.rmtree(held[1].folder, ignore_errors=True)
+        del self._tasks[name]
 
     def used(self, usage: pb.ResourceUsage) -> None:
         """Keep what an engine connection says it uses."""

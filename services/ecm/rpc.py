@@ -49,7 +49,7 @@ class EcmServicer(ecm_pb2_grpc.EcmServicer):
             yield pb.TaskEvents(events=events)
 
     async def AckTask(self, request: pb.AckTaskRequest, context: Any) -> pb.AckTaskReply:
-        self._engines.ack(request)
+        await self._engines.ack(request)
         return pb.AckTaskReply()
 
     async def ReadTaskLog(self, request: pb.ReadTaskLogRequest, context: Any) -> pb.LogLines:

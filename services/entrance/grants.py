@@ -12,7 +12,8 @@ from protocol.manager.v1 import manager_pb2 as pb
 from protocol.values import JobRef
 
 AGAIN_SECONDS = 0.5
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 60.0
+"""The stream tells every change, and where all requests stand when it is opened again: this is for what it missed."""
 
 
 class Grants:

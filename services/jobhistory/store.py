@@ -1,11 +1,14 @@
-"""All SQL of the job history. Functions take the transaction and never commit."""
+"""All SQL of the job history. Functions take the transaction and never commit.
+
+What every job needs is built once, when the module is loaded: building a statement costs more than running it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,10 +28,33 @@ def _jobs() -> Select[Any]:
     return select(GROUP, *_LIVE_COLUMNS, FILES.c.removed_at, FILES.c.why.label("removed_why")).select_from(beside)
 
 
+_JOB = _jobs().where(GROUP.c.id == bindparam("job"))
+_JOB_BY_SHORT_ID = _jobs().where(GROUP.c.job_req_id == bindparam("short"))
+_MINE = (LIVE.c.job_id == bindparam("job"), LIVE.c.epoch == bindparam("mine"))
+_UPDATE_LIVE, _DELETE_LIVE = update(LIVE).where(*_MINE), delete(LIVE).where(*_MINE)
+_UPDATE_GROUP = update(GROUP).where(
+    GROUP.c.id == bindparam("job"), GROUP.c.status.in_(bindparam("sources", expanding=True))
+)
+_RECORDED = (
+    select(LIVE.c.wanted, LIVE.c.wanted_by, LIVE.c.attempt)
+    .add_columns(GROUP.c.status, GROUP.c.metrics, GROUP.c.progress, GROUP.c.result_location)
+    .join(GROUP, GROUP.c.id == LIVE.c.job_id)
+    .where(*_MINE, LIVE.c.events_seen == bindparam("seen"))
+    .with_for_update(of=LIVE)
+)
+_WAITING = (
+    select(LIVE.c.user, LIVE.c.creator, func.count())
+    .join(GROUP, GROUP.c.id == LIVE.c.job_id)
+    .where(LIVE.c.user.in_(bindparam("users", expanding=True)), GROUP.c.status == JobStatus.INITED)
+    .group_by(LIVE.c.user, LIVE.c.creator)
+)
+_INSERT_GROUPS = insert(GROUP).returning(GROUP.c.id, sort_by_parameter_order=True)
+
+
 async def job(tx: AsyncConnection, *, job_id: int = 0, short_id: str = "") -> Row[Any] | None:
     """A group row with its live row's columns (`live_…`, all None when it has ended), `removed_at`, `removed_why`."""
-    where = GROUP.c.job_req_id == short_id if short_id else GROUP.c.id == job_id
-    row: Row[Any] | None = (await tx.execute(_jobs().where(where))).first()
+    found = await (tx.execute(_JOB_BY_SHORT_ID, {"short": short_id}) if short_id else tx.execute(_JOB, {"job": job_id}))
+    row: Row[Any] | None = found.first()
     return row
 
 
@@ -114,20 +140,14 @@ def _more_conditions(wanted: pb.JobHistoryQuery) -> list[Any]:
 
 async def waiting(tx: AsyncConnection, tenants: Collection[Tenant]) -> dict[Tenant, int]:
     """How many jobs of each tenant wait for their turn."""
-    users = {tenant.user for tenant in tenants}
-    rows = await tx.execute(
-        select(LIVE.c.user, LIVE.c.creator, func.count())
-        .join(GROUP, GROUP.c.id == LIVE.c.job_id)
-        .where(LIVE.c.user.in_(users), GROUP.c.status == JobStatus.INITED)
-        .group_by(LIVE.c.user, LIVE.c.creator)
-    )
+    rows = await tx.execute(_WAITING, {"users": sorted({tenant.user for tenant in tenants})})
     return {Tenant(user, creator): count for user, creator, count in rows}
 
 
 async def insert_groups(tx: AsyncConnection, rows: Sequence[Values]) -> list[int] | None:
     """Insert group rows; their ids in the order of the rows. None, and none is inserted, when one is there already."""
     try:
-        inserted = await tx.execute(insert(GROUP).returning(GROUP.c.id, sort_by_parameter_order=True), list(rows))
+        inserted = await tx.execute(_INSERT_GROUPS, list(rows))
     except IntegrityError:
         return None
     return list(inserted.scalars())
@@ -153,30 +173,24 @@ async def unended(tx: AsyncConnection) -> dict[str, int]:
 
 async def update_live(tx: AsyncConnection, job_id: int, epoch: int, values: Values) -> bool:
     """Whether the live row was the caller's, and now has the new values."""
-    mine = update(LIVE).where(LIVE.c.job_id == job_id, LIVE.c.epoch == epoch)
-    return (await tx.execute(mine.values(**values))).rowcount == 1
+    return (await tx.execute(_UPDATE_LIVE, {"job": job_id, "mine": epoch, **values})).rowcount == 1
 
 
 async def lock_live(tx: AsyncConnection, job_id: int, epoch: int, events_seen: int) -> Row[Any] | None:
     """Wishes and attempt of a live row that is the caller's, with what is recorded of its job; locked until the end."""
-    mine = (LIVE.c.job_id == job_id, LIVE.c.epoch == epoch, LIVE.c.events_seen == events_seen)
-    wanted = select(LIVE.c.wanted, LIVE.c.wanted_by, LIVE.c.attempt)
-    recorded = wanted.add_columns(GROUP.c.status, GROUP.c.metrics, GROUP.c.progress, GROUP.c.result_location)
-    found = recorded.join(GROUP, GROUP.c.id == LIVE.c.job_id).where(*mine).with_for_update(of=LIVE)
-    row: Row[Any] | None = (await tx.execute(found)).first()
+    found = await tx.execute(_RECORDED, {"job": job_id, "mine": epoch, "seen": events_seen})
+    row: Row[Any] | None = found.first()
     return row
 
 
 async def delete_live(tx: AsyncConnection, job_id: int, epoch: int) -> bool:
     """Whether the live row was the caller's; it is gone now."""
-    return (await tx.execute(delete(LIVE).where(LIVE.c.job_id == job_id, LIVE.c.epoch == epoch))).rowcount == 1
+    return (await tx.execute(_DELETE_LIVE, {"job": job_id, "mine": epoch})).rowcount == 1
 
 
 async def update_group(tx: AsyncConnection, job_id: int, sources: Collection[str], values: Values) -> bool:
     """Whether the job had one of the statuses `sources`, and now has the new values."""
-    changed = await tx.execute(
-        update(GROUP).where(GROUP.c.id == job_id, GROUP.c.status.in_(list(sources))).values(**values)
-    )
+    changed = await tx.execute(_UPDATE_GROUP, {"job": job_id, "sources": list(sources), **values})
     return changed.rowcount == 1
 
 

@@ -38,7 +38,7 @@ class Manager:
     ) -> None:
         self._db, self._clock = db, clock
         news = News()
-        requests = Requests(db, clock, settings, news)
+        self._requests = requests = Requests(db, clock, settings, news)
         nodes = Nodes(db, clock, requests, news, jobhistory)
         self._starting = Starting(db, clock, settings, news, requests, cache(connect_ecm))
         self._reconcile = Reconcile(db, clock, settings, news, (requests, nodes), jobhistory)
@@ -64,3 +64,4 @@ class Manager:
     async def stop(self) -> None:
         await loops.end(*self._loops)
         await self._server.stop()
+        await self._requests.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from commons.database.connections import Transaction
@@ -9,6 +10,7 @@ from commons.database.marks import after_commit
 from commons.process import telemetry
 from commons.process.clock import Clock, to_datetime
 from protocol.states.engine import ENGINE, EngineStatus
+from protocol.values import JobRef
 from services.manager import store
 from services.manager.rows import Engine
 
@@ -28,8 +30,8 @@ _UNWANTED = telemetry.counter(
 )
 
 
-async def move(tx: Transaction, clock: Clock, engine_id: str, target: EngineStatus, why: str) -> bool:
-    """Whether the engine became `target` now; False when it was so before or may not become so."""
+async def move(tx: Transaction, clock: Clock, engine_id: str, target: EngineStatus, why: str) -> Engine | None:
+    """The engine as it was before it became `target` now; None when it was so already or may not become so."""
     now = to_datetime(clock.now_ms())
     values: dict[str, object] = {"status": target, "why": why}
     if target is EngineStatus.ENDED:
@@ -37,10 +39,10 @@ async def move(tx: Transaction, clock: Clock, engine_id: str, target: EngineStat
     else:
         values["idle_since"] = now
     engine = (await store.engines_by_id(tx, [engine_id])).get(engine_id)
-    moved = await store.update_engine(tx, engine_id, ENGINE.sources(target), **values)
-    if moved and engine is not None:
-        _count(engine, target, clock.now_ms())
-    return moved
+    if engine is None or not await store.update_engine(tx, engine_id, ENGINE.sources(target), **values):
+        return None
+    _count(engine, target, clock.now_ms())
+    return engine
 
 
 def _count(engine: Engine, target: EngineStatus, now_ms: int) -> None:
@@ -69,12 +71,16 @@ async def ask_again(tx: Transaction, engine_id: str) -> None:
 
 
 async def unwant(tx: Transaction, engine_id: str, reason: str) -> None:
-    """It shall stop; who waits for an engine does not get it any more. `reason`: idle, room or spoiled."""
+    """It shall stop; who waits for an engine does not get it any more. `reason`: idle or room."""
     if await store.update_engine(tx, engine_id, _LIVING, wanted="stopped"):
         after_commit(_UNWANTED.labels(reason).inc)
 
 
-async def free(tx: Transaction, clock: Clock, engine_id: str) -> None:
-    """Nobody holds it any more."""
-    now = to_datetime(clock.now_ms())
-    await store.update_engine(tx, engine_id, _LIVING, job_id=None, attempt=None, idle_since=now)
+async def free(tx: Transaction, clock: Clock, jobs: Collection[JobRef], *, spoiled: bool) -> None:
+    """Nobody holds any more what these jobs held; spoiled engines shall stop."""
+    values: dict[str, object] = {"job_id": None, "attempt": None, "idle_since": to_datetime(clock.now_ms())}
+    if spoiled:
+        values["wanted"] = "stopped"
+    freed = await store.update_held_engines(tx, jobs, _LIVING, **values)
+    if spoiled:
+        after_commit(partial(_UNWANTED.labels("spoiled").inc, freed))

@@ -17,7 +17,7 @@ from protocol.values import Resource
 from services.manager import engines, store
 from services.manager.news import News
 from services.manager.requests import Requests
-from services.manager.rows import Node
+from services.manager.rows import Engine, Node
 
 SETTLED_MS = 10_000
 
@@ -42,17 +42,7 @@ class Nodes:
             await store.put_node(tx, node, report.incarnation)
             known = await store.engines_by_id(tx, {said.engine_id for said in report.engines})
             for said in report.engines:
-                row = known.get(said.engine_id)
-                if said.state == pb.EngineReport.ENDED:
-                    await self._ended(tx, said.engine_id, said.why)
-                    reply.forget.append(said.engine_id)
-                elif row is None or not row.wanted_alive or row.status is EngineStatus.ENDED:
-                    reply.stop.append(said.engine_id)
-                elif said.state == pb.EngineReport.READY:
-                    if row.status is EngineStatus.STARTING:
-                        await engines.move(tx, self._clock, said.engine_id, EngineStatus.READY, "")
-                elif said.why != row.why:
-                    await engines.say(tx, said.engine_id, said.why)
+                await self._said(tx, said, known.get(said.engine_id), reply)
             await self._missing(tx, report)
             await self._requests.grant_waiting(tx)
         self._news.wake()
@@ -61,6 +51,21 @@ class Nodes:
                 asked = jobhistory_pb2.WhichEndedRequest(job_ids=report.jobs)
                 reply.ended_jobs.extend((await self._jobhistory.WhichEnded(asked)).job_ids)
         return reply
+
+    async def _said(
+        self, tx: Transaction, said: pb.EngineReport, row: Engine | None, reply: pb.NodeReportReply
+    ) -> None:
+        if said.state == pb.EngineReport.ENDED:
+            await self._ended(tx, said.engine_id, said.why)
+            reply.forget.append(said.engine_id)
+        elif row is None or not row.wanted_alive or row.status is EngineStatus.ENDED:
+            reply.stop.append(said.engine_id)
+        elif said.state == pb.EngineReport.READY:
+            if row.status is EngineStatus.STARTING:
+                self._news.engine_changed(await engines.move(tx, self._clock, row.engine_id, EngineStatus.READY, ""))
+        elif said.why != row.why:
+            await engines.say(tx, row.engine_id, said.why)
+            self._news.engine_changed(row)
 
     async def _missing(self, tx: Transaction, report: pb.NodeReport) -> None:
         """Engines the node had accepted and no longer knows of are gone; one that only started is asked for again."""
@@ -98,4 +103,4 @@ class Nodes:
             self._news.wake()
 
     async def _ended(self, tx: Transaction, engine_id: str, why: str) -> None:
-        await engines.move(tx, self._clock, engine_id, EngineStatus.ENDED, why)
+        self._news.engine_changed(await engines.move(tx, self._clock, engine_id, EngineStatus.ENDED, why))

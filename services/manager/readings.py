@@ -9,7 +9,7 @@ from commons.process import telemetry
 from commons.process.clock import Clock
 from protocol.states.engine import EngineStatus
 from protocol.states.node import NodeStatus
-from services.manager import store
+from services.manager import store, store_requests
 from services.manager.placement import used
 from services.manager.rows import Engine, Node
 
@@ -24,7 +24,7 @@ _MEMORY = telemetry.reading("node_free_memory_bytes", "Memory of a live node tha
 async def readings(db: Database, clock: Clock) -> list[telemetry.Value]:
     """Requests, engines and nodes as they are now."""
     async with db.read() as tx:
-        waiting, oldest_ms = await store.waiting(tx)
+        waiting, oldest_ms = await store_requests.waiting(tx)
         engines, nodes = await store.engines(tx), await store.nodes(tx)
     waited = 0.0 if oldest_ms is None else max(0, clock.now_ms() - oldest_ms) / 1000
     return [(_WAITING, (), waiting), (_OLDEST, (), waited), *_of_engines(engines), *_of_nodes(nodes, engines)]

@@ -10,11 +10,10 @@ from commons.process.loops import repeat
 from commons.process.settings import Settings
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2
-from services.manager import engines, store
+from services.manager import engines, store, store_requests
 from services.manager.news import News
 from services.manager.nodes import Nodes
 from services.manager.requests import Requests
-from services.manager.rows import Request
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ class Reconcile:
         await self._nodes.lost(self._silent_ms)
         await self._release_ended(now)
         async with self._db.write() as tx:
-            await store.delete_released(tx, now - KEPT_MS)
+            await store_requests.delete_released(tx, now - KEPT_MS)
             await store.delete_ended_engines(tx, now - DAY_MS)
             await store.delete_lost_nodes(tx, now - DAY_MS)
 
@@ -74,15 +73,12 @@ class Reconcile:
     async def _release_ended(self, now: int) -> None:
         """Requests whose job has ended and whose entrance did not give them back."""
         async with self._db.read() as tx:
-            old = [request for request in await store.requests(tx) if now - request.changed_at_ms > self._held_ms]
+            old = await store_requests.unchanged_jobs(tx, now - self._held_ms)
         if not old:
             return
-        asked = jobhistory_pb2.WhichEndedRequest(job_ids=[request.job.job_id for request in old])
+        asked = jobhistory_pb2.WhichEndedRequest(job_ids=[job.job_id for job in old])
         ended = set((await self._jobhistory.WhichEnded(asked)).job_ids)
-        for request in old:
-            if request.job.job_id in ended:
-                await self._release(request)
-
-    async def _release(self, request: Request) -> None:
-        log.info("job %s has ended and still had its place: released", request.job)
-        await self._requests.release_engine(request.job, spoiled=True)
+        for job in old:
+            if job.job_id in ended:
+                log.info("job %s has ended and still had its place: released", job)
+                await self._requests.release_engine(job, spoiled=True)

@@ -59,3 +59,15 @@ class Request:
 
 
 WAITING, GRANTED, RELEASED = "WAITING", "GRANTED", "RELEASED"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A tenant's waiting requests with equal labels: what keeps one of them waiting keeps all."""
+
+    tenant: Tenant
+    labels: Labels
+    oldest: tuple[int, int]
+    """When the first of them was made (epoch ms), and its job: whose is smaller is older."""
+    whys: frozenset[str]
+    """What they have been told; one text as a rule."""

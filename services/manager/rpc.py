@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from commons.database.connections import Database
@@ -12,13 +12,15 @@ from protocol.manager.v1 import manager_pb2 as pb
 from protocol.manager.v1 import manager_pb2_grpc
 from protocol.states.engine import EngineStatus
 from protocol.values import JobRef
-from services.manager import store
+from services.manager import store, store_requests
+from services.manager.grants import grants
 from services.manager.news import News
 from services.manager.nodes import Nodes
 from services.manager.placement import used
 from services.manager.requests import Requests
+from services.manager.rows import RELEASED
 
-WHOLE_AGAIN_SECONDS = 5.0
+WHOLE_AGAIN_SECONDS = 30.0
 
 
 class ManagerServicer(manager_pb2_grpc.ManagerServicer):
@@ -38,19 +40,27 @@ class ManagerServicer(manager_pb2_grpc.ManagerServicer):
         return pb.ReleaseEngineReply()
 
     async def WatchRequests(self, request: pb.WatchRequestsRequest, context: Any) -> AsyncIterator[pb.RequestNews]:
-        told: dict[tuple[int, int], bytes] = {}
-        first = True
-        while True:
-            seen = self._news.version
-            async with self._db.read() as tx:
-                rows = await store.requests(tx, instance=request.instance)
-                grants = await self._requests.grants(tx, rows)
-            now = {(grant.job_id, grant.attempt): grant.SerializeToString(deterministic=True) for grant in grants}
-            changed = [g for g in grants if told.get((g.job_id, g.attempt)) != now[g.job_id, g.attempt]]
-            if changed or first:
-                yield pb.RequestNews(requests=changed)
-            told, first = now, False
-            await self._news.wait(seen, WHOLE_AGAIN_SECONDS)
+        told: dict[JobRef, pb.EngineGrant] | None = None
+        with self._news.listening() as listener:
+            while True:
+                changed = await listener.next(WHOLE_AGAIN_SECONDS)
+                standing = await self._standing(request.instance, changed)
+                before = told or {}
+                news = [grant for job, grant in standing.items() if before.get(job) != grant]
+                if news or told is None:
+                    yield pb.RequestNews(requests=news)
+                told = standing if changed is None else before | standing
+
+    async def _standing(self, instance: str, jobs: Collection[JobRef] | None) -> dict[JobRef, pb.EngineGrant]:
+        """Where the instance's requests stand that are not released: those of these jobs, or all."""
+        async with self._db.read() as tx:
+            if jobs is None:
+                found = await store_requests.requests_of_instance(tx, instance)
+            else:
+                named = (await store_requests.requests_of(tx, jobs)).values()
+                found = [each for each in named if each.instance == instance and each.state != RELEASED]
+            told = await grants(tx, found) if found else []
+        return {request.job: grant for request, grant in zip(found, told, strict=True)}
 
     async def ReportNode(self, request: pb.NodeReport, context: Any) -> pb.NodeReportReply:
         return await self._nodes.report(request)

@@ -79,7 +79,7 @@ class Starting:
             if not engine.asked and error.message != engine.why:
                 async with self._db.write() as tx:
                     await engines.say(tx, engine.engine_id, error.message)
-                self._news.wake()
+                    self._news.engine_changed(engine)
 
     async def _look(self, engine: Engine, ecm: Ecm) -> None:
         if engine.status is EngineStatus.STARTING and engine.wanted_alive and self._too_old(engine):
@@ -113,6 +113,5 @@ class Starting:
 
     async def _ended(self, engine: Engine, why: str) -> None:
         async with self._db.write() as tx:
-            await engines.move(tx, self._clock, engine.engine_id, EngineStatus.ENDED, why)
+            self._news.engine_changed(await engines.move(tx, self._clock, engine.engine_id, EngineStatus.ENDED, why))
             await self._requests.grant_waiting(tx)
-        self._news.wake()

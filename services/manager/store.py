@@ -1,81 +1,52 @@
-"""All SQL of the manager. Functions take the transaction and never commit."""
+"""All SQL of engines and nodes. Functions take the transaction and never commit."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commons.process.clock import to_datetime, to_ms
 from protocol.states.engine import EngineStatus
 from protocol.states.node import NodeStatus
 from protocol.values import JobRef, Labels, Resource, Tenant
-from services.manager.rows import RELEASED, WAITING, Engine, Node, Request
-from services.manager.tables import ENGINE, NODE, REQUEST
+from services.manager.rows import Engine, Node
+from services.manager.tables import ENGINE, NODE
+
+_NODE_COLUMNS = [column.label(f"node_{column.name}") for column in NODE.c]
+"""Named apart from an engine's, beside which they are read."""
 
 
 def labels_text(labels: Labels) -> str:
     return json.dumps(dict(labels.values), sort_keys=True)
 
 
-async def request(tx: AsyncConnection, job: JobRef) -> Request | None:
-    where = (REQUEST.c.job_id == job.job_id, REQUEST.c.attempt == job.attempt)
-    row = (await tx.execute(select(REQUEST).where(*where))).first()
-    return _request(row) if row is not None else None
+def labels_of(text: str) -> Labels:
+    return Labels.make(json.loads(text))
 
 
-async def requests(tx: AsyncConnection, *, state: str = "", instance: str = "") -> list[Request]:
-    """Requests that are not released, or those of one state; of all instances, or of one."""
-    query = select(REQUEST).order_by(REQUEST.c.created_at, REQUEST.c.job_id)
-    query = query.where(REQUEST.c.state == state) if state else query.where(REQUEST.c.state != RELEASED)
-    if instance:
-        query = query.where(REQUEST.c.instance == instance)
-    return [_request(row) for row in await tx.execute(query)]
-
-
-async def insert_request(tx: AsyncConnection, request: Request) -> None:
-    await tx.execute(
-        insert(REQUEST).values(
-            job_id=request.job.job_id,
-            attempt=request.job.attempt,
-            instance=request.instance,
-            user=request.tenant.user,
-            creator=request.tenant.creator,
-            labels=labels_text(request.labels),
-            state=request.state,
-            engine_id=request.engine_id,
-            why=request.why,
-            created_at=to_datetime(request.created_at_ms),
-            changed_at=to_datetime(request.changed_at_ms),
-            traceparent=request.traceparent or None,
-        )
-    )
-
-
-async def update_request(tx: AsyncConnection, job: JobRef, now_ms: int, **values: object) -> None:
-    where = (REQUEST.c.job_id == job.job_id, REQUEST.c.attempt == job.attempt)
-    await tx.execute(update(REQUEST).where(*where).values(changed_at=to_datetime(now_ms), **values))
-
-
-async def delete_released(tx: AsyncConnection, before_ms: int) -> None:
-    old = REQUEST.c.changed_at < to_datetime(before_ms)
-    await tx.execute(delete(REQUEST).where(REQUEST.c.state == RELEASED, old))
-
-
-async def waiting(tx: AsyncConnection) -> tuple[int, int | None]:
-    """How many requests wait, and since when the oldest of them does (epoch ms)."""
-    found = select(func.count(), func.min(REQUEST.c.created_at)).where(REQUEST.c.state == WAITING)
-    count, oldest = (await tx.execute(found)).one()
-    return count, to_ms(oldest) if oldest is not None else None
+def of_jobs(table: Table, jobs: Collection[JobRef]) -> ColumnElement[bool]:
+    """Rows of these jobs' attempts."""
+    return tuple_(table.c.job_id, table.c.attempt).in_([(job.job_id, job.attempt) for job in jobs])
 
 
 async def engines(tx: AsyncConnection) -> list[Engine]:
     """Engines that have not ended, oldest first."""
     query = select(ENGINE).where(ENGINE.c.status != EngineStatus.ENDED).order_by(ENGINE.c.created_at)
     return [_engine(row) for row in await tx.execute(query)]
+
+
+async def nodes_and_engines(tx: AsyncConnection) -> tuple[list[Node], dict[str, Engine]]:
+    """All nodes, and the engines on them that have not ended, oldest first."""
+    living = NODE.outerjoin(ENGINE, and_(ENGINE.c.node == NODE.c.name, ENGINE.c.status != EngineStatus.ENDED))
+    found = select(*_NODE_COLUMNS, *ENGINE.c).select_from(living).order_by(ENGINE.c.created_at)
+    rows = (await tx.execute(found)).all()
+    engines = (_engine(row) for row in rows if row.engine_id is not None)
+    nodes = {row.node_name: _node(row) for row in rows}
+    return list(nodes.values()), {engine.engine_id: engine for engine in engines}
 
 
 async def engines_by_id(tx: AsyncConnection, ids: Collection[str]) -> dict[str, Engine]:
@@ -99,26 +70,44 @@ async def engine_counts(
     return {(status, wanted): count for status, wanted, count in await tx.execute(found)}
 
 
-async def insert_engine(tx: AsyncConnection, engine: Engine) -> None:
-    await tx.execute(
-        insert(ENGINE).values(
-            engine_id=engine.engine_id,
-            node=engine.node,
-            user=engine.tenant.user,
-            creator=engine.tenant.creator,
-            labels=labels_text(engine.labels),
-            cores=engine.resource.cores,
-            memory=engine.resource.memory,
-            status=engine.status,
-            wanted="alive" if engine.wanted_alive else "stopped",
-            asked_at=to_datetime(engine.asked_at_ms) if engine.asked_at_ms is not None else None,
-            job_id=engine.holder.job_id if engine.holder else None,
-            attempt=engine.holder.attempt if engine.holder else None,
-            why=engine.why,
-            created_at=to_datetime(engine.created_at_ms),
-            traceparent=engine.traceparent or None,
-        )
-    )
+async def insert_engines(tx: AsyncConnection, engines: Sequence[Engine]) -> None:
+    rows = [
+        {
+            "engine_id": engine.engine_id,
+            "node": engine.node,
+            "user": engine.tenant.user,
+            "creator": engine.tenant.creator,
+            "labels": labels_text(engine.labels),
+            "cores": engine.resource.cores,
+            "memory": engine.resource.memory,
+            "status": engine.status,
+            "wanted": "alive" if engine.wanted_alive else "stopped",
+            "asked_at": to_datetime(engine.asked_at_ms) if engine.asked_at_ms is not None else None,
+            "job_id": engine.holder.job_id if engine.holder else None,
+            "attempt": engine.holder.attempt if engine.holder else None,
+            "why": engine.why,
+            "created_at": to_datetime(engine.created_at_ms),
+            "traceparent": engine.traceparent or None,
+        }
+        for engine in engines
+    ]
+    await tx.execute(insert(ENGINE), rows)
+
+
+async def take_engines(tx: AsyncConnection, engines: Sequence[Engine]) -> None:
+    """Write who holds engines that were idle."""
+    where = (ENGINE.c.engine_id == bindparam("taken"), ENGINE.c.status == EngineStatus.READY)
+    holders = [(engine.engine_id, engine.holder) for engine in engines if engine.holder is not None]
+    rows = [{"taken": taken, "job_id": job.job_id, "attempt": job.attempt} for taken, job in holders]
+    await tx.execute(update(ENGINE).where(*where), rows)
+
+
+async def update_held_engines(
+    tx: AsyncConnection, jobs: Collection[JobRef], sources: Collection[EngineStatus], **values: object
+) -> int:
+    """How many engines of one of the statuses `sources` these jobs held, which now have the new values."""
+    where = (ENGINE.c.status.in_(list(sources)), of_jobs(ENGINE, jobs))
+    return (await tx.execute(update(ENGINE).where(*where).values(**values))).rowcount
 
 
 async def update_engine(
@@ -136,7 +125,7 @@ async def delete_ended_engines(tx: AsyncConnection, before_ms: int) -> None:
 
 
 async def nodes(tx: AsyncConnection) -> list[Node]:
-    return [_node(row) for row in await tx.execute(select(NODE))]
+    return [_node(row) for row in await tx.execute(select(*_NODE_COLUMNS))]
 
 
 async def put_node(tx: AsyncConnection, node: Node, incarnation: str) -> None:
@@ -164,27 +153,12 @@ async def set_node_status(tx: AsyncConnection, name: str, status: NodeStatus) ->
     await tx.execute(update(NODE).where(NODE.c.name == name).values(status=status))
 
 
-def _request(row: Row[Any]) -> Request:
-    return Request(
-        JobRef(row.job_id, row.attempt),
-        row.instance,
-        Tenant(row.user, row.creator),
-        Labels.make(json.loads(row.labels)),
-        row.state,
-        row.engine_id or "",
-        row.why,
-        to_ms(row.created_at),
-        to_ms(row.changed_at),
-        row.traceparent or "",
-    )
-
-
 def _engine(row: Row[Any]) -> Engine:
     return Engine(
         row.engine_id,
         row.node,
         Tenant(row.user, row.creator),
-        Labels.make(json.loads(row.labels)),
+        labels_of(row.labels),
         Resource(row.cores, row.memory, 1),
         EngineStatus(row.status),
         row.wanted == "alive",
@@ -199,9 +173,9 @@ def _engine(row: Row[Any]) -> Engine:
 
 def _node(row: Row[Any]) -> Node:
     return Node(
-        row.name,
-        row.ecm_address,
-        Resource(row.cores, row.memory, 1_000_000),
-        row.status == NodeStatus.ALIVE,
-        to_ms(row.heartbeat_at),
+        row.node_name,
+        row.node_ecm_address,
+        Resource(row.node_cores, row.node_memory, 1_000_000),
+        row.node_status == NodeStatus.ALIVE,
+        to_ms(row.node_heartbeat_at),
     )

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import uvicorn
 from fastapi import FastAPI, Request
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text, event, insert
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text, create_engine, event, insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from commons.database.connections import PRAGMAS
+from commons.database.sqlite import PRAGMAS
 
 ROW = Table(
     "job",
@@ -28,6 +28,7 @@ ROW = Table(
 
 
 def application(folder: Path) -> FastAPI:
+    ROW.metadata.create_all(create_engine(f"sqlite:///{folder}/bare.db"))
     engine = create_async_engine(f"sqlite+aiosqlite:///{folder}/bare.db")
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -45,8 +46,6 @@ def application(folder: Path) -> FastAPI:
         labels = body["labels"]
         values = {"user": labels["userCreator"], "code": body["executionContent"]["code"], "labels": str(labels)}
         async with engine.begin() as tx:
-            await tx.run_sync(ROW.metadata.create_all) if not made else None
-            made.append(True)
             inserted = await tx.execute(insert(ROW).values(values))
         return {"status": 0, "data": {"taskID": inserted.inserted_primary_key[0]}}
 
@@ -54,7 +53,6 @@ def application(folder: Path) -> FastAPI:
     async def constant() -> dict[str, object]:
         return {"method": "/api/entrance/1/status", "status": 0, "message": "OK", "data": {"status": "Running"}}
 
-    made: list[bool] = []
     return app
 
 

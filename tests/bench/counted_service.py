@@ -15,6 +15,8 @@ _TRACE = open(os.environ["BENCH_TRACE"], "a", buffering=1)  # noqa: SIM115
 
 
 def _statement(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+    if statement.startswith("BEGIN"):
+        return
     _TRACE.write(f"SQL {' '.join(statement.split())}\n")
 
 

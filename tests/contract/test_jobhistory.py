@@ -68,6 +68,30 @@ async def test_a_value_longer_than_its_column_is_refused_by_name(history: JobHis
         await history.SaveJobHistory(long, None)
 
 
+async def test_a_write_that_fails_does_not_fail_those_that_share_its_transaction(history: JobHistoryServicer) -> None:
+    jobs = [await history.SaveJobHistory(request(f"s{n}", user=f"u{n}"), None) for n in range(3)]
+    moves = [move(jobs[0], "Scheduled"), move(jobs[1], "Scheduled", epoch=7), move(jobs[2], "Scheduled", "Running")]
+    answers = await asyncio.gather(*(history.UpdateJobStatus(each, None) for each in moves), return_exceptions=True)
+    assert isinstance(answers[1], Conflict)
+    found = [await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None) for job in jobs]
+    assert [job.status for job in found] == ["Scheduled", "Inited", "Running"]
+
+
+async def test_steps_taken_at_once_are_told_one_by_one(history: JobHistoryServicer) -> None:
+    job = await history.SaveJobHistory(request("s1"), None)
+    change = await history.UpdateJobStatus(move(job, "Scheduled", "Running"), None)
+    assert [(getattr(line, "from"), line.to) for line in change.added] == [
+        ("Inited", "Scheduled"),
+        ("Scheduled", "Running"),
+    ]
+    story = await history.GetStory(pb.GetStoryRequest(job_id=job.job_id), None)
+    assert story.lines[1:] == change.added and story.lines[:1] == job.story
+    with pytest.raises(Conflict, match="is not Inited"):
+        await history.UpdateJobStatus(move(job, "Scheduled"), None)
+    with pytest.raises(Conflict, match="Scheduled and cannot become Succeed"):
+        await history.UpdateJobStatus(move(job, "Scheduled", "Succeed"), None)
+
+
 def move(job: pb.Job, *to: str, source: str = "", epoch: int = 1) -> pb.UpdateJobStatusRequest:
     """From `source`, or from where the first step most often comes from."""
     source = source or {"Running": "Scheduled", "Succeed": "Running", "WaitForRetry": "Running"}.get(to[0], "Inited")

@@ -12,6 +12,7 @@ import pytest
 from commons.process.settings import Settings
 from protocol.manager.v1 import manager_pb2 as pb
 from protocol.values import JobRef
+from services.manager.requests import Release
 from tests.support.managing import ENDED, GIB, Managing, managing
 
 
@@ -151,8 +152,8 @@ async def test_what_is_given_back_goes_to_the_next_in_the_same_transaction(manag
     await manager.ask(3)
     with pytest.raises(InterruptedError):
         async with manager.db.write() as tx:
-            await manager.requests.release(tx, JobRef(1, 1), spoiled=False)
-            assert (await manager.requests.grant_of(tx, JobRef(3, 1))).engine_id == engine
+            await manager.requests.release(tx, [Release(JobRef(1, 1), spoiled=False)])
+            assert (await manager.grant_in(tx, 3)).engine_id == engine
             raise InterruptedError
     assert await manager.states(1, 3) == ["READY", "WAITING"]
     await manager.give(1)

@@ -13,7 +13,7 @@ from commons.process.settings import Settings
 from protocol import codes
 from protocol.manager.v1 import manager_pb2 as pb
 from protocol.values import JobRef, Labels, Resource, Tenant
-from services.manager import store
+from services.manager import store, store_requests
 from tests.support.managing import ENDED, GIB, READY, STARTING, Managing, managing
 
 SETTINGS = Settings(engine_idle_seconds=60, engine_start_seconds=120, lease_seconds=15)
@@ -333,7 +333,7 @@ async def test_rows_that_nobody_needs_any_more_go(manager: Managing) -> None:
     manager.clock.turn(3600.001)
     await manager.reconcile.round()
     async with manager.db.read() as tx:
-        assert await store.request(tx, JobRef(1, 1)) is None
+        assert await store_requests.request(tx, JobRef(1, 1)) is None
     assert (await manager.door.GetEngineStatus(status, None)).why == "as n1 says"
     manager.clock.turn(23 * 3600)
     await manager.reconcile.round()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from commons.process.errors import Conflict, HeadgateError, Unavailable
 from commons.process.settings import Settings
 from protocol.jobhistory.v1 import jobhistory_pb2
 from services import schema
+from services.entrance.held import Held
 from services.entrance.instance import Instance
 from services.jobhistory.instances import Instances
 from services.jobhistory.jobs import Jobs
@@ -95,6 +97,16 @@ async def read(manager: Managing) -> list[tuple[object, tuple[str, ...], float]]
     return await manager_readings(manager.db, manager.clock)
 
 
+class Door:
+    """The history's methods without a call in between."""
+
+    def __init__(self, history: JobHistoryServicer) -> None:
+        self._history = history
+
+    def __getattr__(self, name: str) -> Callable[[object], Awaitable[Any]]:
+        return lambda request: getattr(self._history, name)(request, None)
+
+
 async def test_jobs_are_timed_by_their_rows_once_for_all_attempts(tmp_path: Path) -> None:
     db, clock = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db"), HandClock()
     await schema.create(db, "test")
@@ -104,17 +116,25 @@ async def test_jobs_are_timed_by_their_rows_once_for_all_attempts(tmp_path: Path
     submit.log_path, submit.result_location = "file:///s1/1/log", "file:///s1/1/results"
     job = await history.SaveJobHistory(submit, None)
     await history.SaveJobHistory(submit, None)
+    held = Held(job, job.story)
+
+    async def step(*to: str, source: str) -> None:
+        held.learn(await history.UpdateJobStatus(move(job, *to, source=source), None))
+
     attempts = [(3, "Scheduled"), (4, "Running"), (5, "WaitForRetry"), (100, "Scheduled"), (6, "Running")]
     for seconds, status in attempts:
         clock.turn(seconds)
-        await history.UpdateJobStatus(move(job, status), None)
+        await step(status, source=held.live.status)
+        if status == "WaitForRetry":
+            assert await held.refresh(Door(history)) and held.live.attempt == 2
     assert [(labels, count) for _, labels, count in await history_readings(db) if count] == [(("Running",), 1)]
     clock.turn(2)
-    await history.AddStory(jobhistory_pb2.AddStoryRequest(job_id=job.job_id, epoch=1, why="a line", by="test"), None)
+    line = jobhistory_pb2.AddStoryRequest(job_id=job.job_id, epoch=1, why="a line", by="test", status="Running")
+    held.learn(await history.AddStory(line, None))
     clock.turn(6)
     with pytest.raises(Conflict):
-        await history.UpdateJobStatus(move(job, "Inited"), None)
-    await history.UpdateJobStatus(move(job, "Succeed"), None)
+        await step("Inited", source="Running")
+    await step("Succeed", source="Running")
     grown = Grown(before, await here())
     assert grown("jobs_submitted_total", kind="flink") == 1
     assert grown("jobs_ended_total", kind="flink", status="Succeed") == grown("jobs_ended_total") == 1

@@ -258,7 +258,7 @@ def _was_thorough(birds: Canaries) -> None:
     assert {"service", "engine connection", "other"} <= by_kind["environ"] & by_kind["cmdline"]
     for part in (
         "headgate.db",
-        "node/ledger.json",
+        "node/ledger.jsonl",
         "/events",
         "/log",
         "/flink.log",

@@ -62,7 +62,7 @@ def test_half_written_files_and_stale_sockets_go(begin: Start, home: Path, tempo
     upload = home / "workspace" / "admin" / "folder" / ".upload-0123456789abcdef"
     upload.parent.mkdir(parents=True)
     kept = upload.with_name("upload-kept")
-    half_written = [upload, home / "node" / ".ledger.json", folder / ".state.json"]
+    half_written = [upload, home / "node" / ".ledger.jsonl", folder / ".state.json"]
     for path in (*half_written, kept):
         path.write_text("{")
     with socket.socket(socket.AF_UNIX) as stale:

@@ -22,7 +22,7 @@ CALLS = [
 ]  # fmt: skip
 FIRST_COMMIT, LAST_COMMIT = 11, 23
 """Those before are of the start."""
-LEDGER_WRITES = ["engine created", "engine spawned", "engine ready", "epoch", "task", "task closed", "task gone"]
+LEDGER_WRITES = ["engine created", "engine spawned", "engine ready", "epoch", "task", "task closed"]
 FILES = ["schema", "part", "log"]
 POINTS = [
     *(f"{when} /headgate.{call}#1" for call in CALLS for when in ("before", "after")),

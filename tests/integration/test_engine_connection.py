@@ -262,8 +262,8 @@ async def test_an_acknowledged_task_is_forgotten(node: Node) -> None:
     await node.events()
     folder = node.engines.task(1, 1).folder
     assert folder.is_dir()
-    node.engines.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
-    node.engines.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
+    await node.engines.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
+    await node.engines.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
     assert not folder.exists() and node.published(layout.LOG).is_file()
     later = node.restarted()
     for daemon in (node, later):

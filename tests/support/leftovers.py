@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 FINAL = "('Succeed', 'Failed', 'Cancelled', 'Timeout')"
-HALF_WRITTEN = (".part", ".tmp", ".upload-*", ".state.json", ".ledger.json", ".connection", ".schema", ".credentials*")
+HALF_WRITTEN = (".part", ".tmp", ".upload-*", ".state.json", ".ledger.jsonl", ".connection", ".schema", ".credentials*")
 
 
 def settled(home: Path, seconds: float = 40) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from commons.database.connections import Database
+from commons.database.connections import Database, Transaction
 from commons.process.errors import HeadgateError
 from commons.process.settings import Settings
 from protocol.ecm.v1 import ecm_pb2
@@ -14,7 +14,8 @@ from protocol.jobhistory.v1 import jobhistory_pb2
 from protocol.manager.v1 import manager_pb2 as pb
 from protocol.values import JobRef, Labels, Resource, Tenant
 from services import schema
-from services.manager import store
+from services.manager import store, store_requests
+from services.manager.grants import grants
 from services.manager.news import News
 from services.manager.nodes import Nodes
 from services.manager.reconcile import Reconcile
@@ -119,7 +120,13 @@ class Managing:
     async def grant(self, job: int) -> pb.EngineGrant:
         """Where the job's request stands."""
         async with self.db.read() as tx:
-            return await self.requests.grant_of(tx, JobRef(job, 1))
+            return await self.grant_in(tx, job)
+
+    async def grant_in(self, tx: Transaction, job: int) -> pb.EngineGrant:
+        """Where it stands for one who is inside that transaction."""
+        request = await store_requests.request(tx, JobRef(job, 1))
+        assert request is not None
+        return (await grants(tx, [request]))[0]
 
     async def states(self, *jobs: int) -> list[str]:
         return [pb.EngineGrant.State.Name((await self.grant(job)).state) for job in jobs]

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from protocol.states.engine import EngineStatus
 from protocol.values import JobRef, Labels, Resource, Tenant
 from services.manager.placement import make_room, place
 from services.manager.quotas import Limits, Usage, engine_breaks, job_breaks
-from services.manager.rows import WAITING, Engine, Node, Request
-from services.manager.sharing import turns
+from services.manager.rows import Engine, Node, Queue
+from services.manager.sharing import next_turn
 
 FLINK = Labels.make({"kind": "flink", "version": "1"})
 GIB = 2**30
 
 
-def request(job: int, user: str, at: int) -> Request:
-    return Request(JobRef(job, 1), "i", Tenant(user, "IDE"), FLINK, WAITING, "", "", at, at)
+def queue(user: str, at: int, job: int = 1) -> Queue:
+    return Queue(Tenant(user, "IDE"), FLINK, (at, job), frozenset())
 
 
-def test_oldest_first_within_a_tenant() -> None:
-    assert [r.job.job_id for r in turns([request(2, "a", 5), request(1, "a", 9)], {})] == [2, 1]
+def test_the_oldest_is_next() -> None:
+    assert next_turn([queue("a", 9), queue("b", 5, 7), queue("c", 5, 8)], {}).tenant.user == "b"
 
 
 def test_a_tenant_with_less_running_comes_first() -> None:
-    waiting = [request(1, "a", 1), request(2, "a", 2), request(3, "b", 3)]
-    assert [r.job.job_id for r in turns(waiting, {Tenant("a", "IDE"): 1})] == [3, 1, 2]
+    queues = [queue("a", 1), queue("b", 3)]
+    running = Counter({Tenant("a", "IDE"): 1})
+    order = []
+    for _ in range(4):
+        order.append(next_turn(queues, running).tenant)
+        running[order[-1]] += 1
+    assert "".join(tenant.user for tenant in order) == "baba"
 
 
 def test_limits_name_themselves() -> None:
