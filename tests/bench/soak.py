@@ -26,6 +26,9 @@ from tests.conftest import Service
 from tests.support.leftovers import settled
 
 AT_ONCE = 4
+ENGINES = "5"
+"""Of the mixed load: now and then one gives way to one of the other kind."""
+
 SAMPLES = 180
 """Of one run; but none more often than each second, nor less often than each ten."""
 
@@ -152,7 +155,8 @@ def main() -> int:
         until = time.monotonic() + 60 * arguments.minutes
         every_seconds = min(10.0, max(1.0, 60 * arguments.minutes / SAMPLES))
         print(f"\n{arguments.minutes:g} minutes of mixed load", flush=True)
-        well &= _soak(folder / "mixed", list(ACTIVITIES), lambda: time.monotonic() < until, every_seconds)
+        room = {"HEADGATE_TENANT_ENGINES": ENGINES, "HEADGATE_TENANT_RUNNING_JOBS": ENGINES}
+        well &= _soak(folder / "mixed", list(ACTIVITIES), lambda: time.monotonic() < until, every_seconds, **room)
     if well:
         shutil.rmtree(folder)
         return 0
