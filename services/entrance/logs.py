@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
@@ -49,20 +50,18 @@ class Logs:
             told = [*rendered(story.lines), f"{log_time(job.removed.at_ms)} INFO {job.removed.why}"]
             return told[from_line : from_line + max_lines]
         if job.HasField("live") and job.status == JobStatus.RUNNING:
-            try:
+            # it may be not handed over yet, or over since the job was looked at; or its node is silent
+            with contextlib.suppress(HeadgateError):
                 reply = await self._ecm_of(job.live.ecm_address).ReadTaskLog(
                     ecm_pb2.ReadTaskLogRequest(
                         job_id=job.job_id, attempt=job.live.attempt, from_line=from_line, max_lines=max_lines
                     )
                 )
                 return list(reply.lines)
-            except HeadgateError:
-                pass  # not handed over yet, or its node is silent: what is known is the story
-        else:
-            path = self._storage.relative(job.log_path)
-            lines = await asyncio.to_thread(self._published, path, from_line, max_lines) if path is not None else None
-            if lines is not None:
-                return lines
+        path = self._storage.relative(job.log_path)
+        lines = await asyncio.to_thread(self._published, path, from_line, max_lines) if path is not None else None
+        if lines is not None:
+            return lines
         story = await self._jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
         return rendered(story.lines)[from_line : from_line + max_lines]
 
