@@ -5,14 +5,15 @@ READY := .venv/.ready
 CODE := services protocol commons clients/python/headgate tests examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up lint fmt proto sql docs lock clean
+.PHONY: help setup demo test bench up lint fmt proto sql docs lock clean
 
 help:  ## this page
 	@echo "Headgate: a governed gateway in front of Apache Flink"
 	@echo
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
 	@echo
-	@echo "  ARGS=…         arguments for 'make up', such as ARGS=--stop-engines"
+	@echo "  ARGS=…         arguments for 'make up', such as ARGS=--stop-engines,"
+	@echo "                 or for 'make bench', such as ARGS='polls submits --runs 3'"
 	@echo "  PYTEST_ARGS=…  arguments for 'make test', such as PYTEST_ARGS='tests/unit -k wire'"
 
 setup: $(READY)  ## make the virtual environment .venv
@@ -36,6 +37,9 @@ up: $(READY)  ## the service in the foreground; state under HEADGATE_HOME (~/.he
 
 test: lint  ## lint, then all tests
 	@$(PY) -m pytest $(PYTEST_ARGS)
+
+bench: $(READY)  ## measure, each figure against something beside it; QUICK=1 only shows that it works
+	@$(PY) -m tests.bench $(if $(QUICK),--quick) $(ARGS)
 
 lint: $(READY)  ## ruff, mypy, import contracts
 	@.venv/bin/ruff check $(CODE)

@@ -1,6 +1,6 @@
 """Where a job's files lie under the storage root, and a task's on its node.
 
-Under the root: jobs/<yyyy-MM-dd>/<user>/<short id>/<attempt>/{log, results/<n>/{schema,part-<nnnnn>}.arrow}, and of
+Under the root: jobs/<yyyy-MM-dd>/<user>/<short id>/<attempt>/{log, results/<n>/{schema,part-<row>}.arrow}, and of
 long code `code`, as history shows it; as it runs it lies in code-to-run/<short id>, until the job has ended.
 On the node, in a task's folder: events, log, results/<n>/ in the same shape.
 """
@@ -67,9 +67,15 @@ def is_day(name: str) -> bool:
     return re.fullmatch(r"\d{4}-\d{2}-\d{2}", name) is not None
 
 
-def part_name(number: int) -> str:
-    """File name of a result set's part; names sort in the order of the parts."""
-    return f"part-{number:05d}.arrow"
+def part_name(first_row: int) -> str:
+    """File name of the part of a result set that begins with this row, from 0; names sort in the order of the rows."""
+    return f"part-{first_row:012d}.arrow"
+
+
+def first_row(name: str) -> int | None:
+    """The first row of the part with this file name, or None when it is no part's."""
+    found = re.fullmatch(r"part-(\d{12})\.arrow", name, re.A)
+    return int(found[1]) if found else None
 
 
 def next_attempt(address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -33,4 +34,10 @@ def to_ms(value: datetime) -> int:
 
 def log_time(ms: int) -> str:
     """Local time as a log line shows it: yyyy-MM-dd HH:mm:ss.SSS."""
-    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S.") + f"{ms % 1000:03d}"
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    """Most lines of a log are of the same second as the line before."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

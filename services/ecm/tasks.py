@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 from google.protobuf.json_format import MessageToJson, Parse
 
+from commons.lines import Lines
 from commons.process import disk
 from commons.process.clock import SystemClock, log_time
 from commons.process.errors import Conflict
@@ -22,9 +22,7 @@ from protocol.engineconn.v1 import engineconn_pb2 as pb
 POLL_SECONDS = 0.03
 PUBLISH_SECONDS = 0.5
 EVENTS_AT_ONCE = 500
-INDEX_LINES = 1000
 LONGEST_LINE_BYTES = 1 << 17
-LARGEST_REPLY = 8 << 20
 
 
 class TaskFolder:
@@ -38,8 +36,7 @@ class TaskFolder:
         self._published: set[str] = set()
         self._folders: dict[str, int] = {}  # when each result set's folder had changed when it was looked at
         self._publishing = asyncio.Lock()
-        self._reading = threading.Lock()
-        self._offsets = [0]  # byte offset of every INDEX_LINES-th line of the log
+        self._log = Lines(lambda: (folder / layout.LOG).open("rb"))
 
     async def watch(self, after: int) -> AsyncIterator[list[pb.TaskEvent]]:
         """Events with numbers above `after`, in batches, as they come; the last is Ended, after all is published.
@@ -96,27 +93,10 @@ class TaskFolder:
 
     def read_log(self, from_line: int, max_lines: int) -> list[str]:
         """Lines from `from_line` (0 is the first), at most `max_lines` and some MiB; only whole lines."""
-        with self._reading:
-            return self._read_log(from_line, max_lines)
-
-    def _read_log(self, from_line: int, max_lines: int) -> list[str]:
-        lines: list[str] = []
-        start = min(from_line // INDEX_LINES, len(self._offsets) - 1)
         try:
-            with (self.folder / layout.LOG).open("rb") as file:
-                file.seek(self._offsets[start])
-                number = start * INDEX_LINES
-                size = 0
-                while len(lines) < max_lines and size < LARGEST_REPLY and (raw := file.readline()).endswith(b"\n"):
-                    if number >= from_line:
-                        lines.append(raw[:-1].decode("utf-8", "replace"))
-                        size += len(raw)
-                    number += 1
-                    if number == len(self._offsets) * INDEX_LINES:
-                        self._offsets.append(file.tell())
+            return self._log.read(from_line, max_lines)
         except FileNotFoundError:
             return []
-        return lines
 
     def _last_word(self, number: int, offset: int, reason: str) -> None:
         with disk.told(self.folder):

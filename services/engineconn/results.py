@@ -1,7 +1,7 @@
-"""A task's result sets as Arrow files: results/<n>/schema.arrow, then part-00000.arrow and so on.
+"""A task's result sets as Arrow files: results/<n>/schema.arrow, then its parts.
 
-A part is an Arrow IPC file of about 8 MiB or two seconds, whichever comes first. It appears under its name only when
-it is whole.
+A part is an Arrow IPC file of about 8 MiB or two seconds, whichever comes first. It appears under its name, which says
+its first row, only when it is whole.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ResultWriter:
         self.count = 0
         self._set: Path | None = None
         self._schema: pa.Schema | None = None
-        self._parts = 0
+        self._rows = self._first_row = 0
         self._writer: pa.RecordBatchFileWriter | None = None
         self._bytes = 0
         self._opened_at = 0.0
@@ -33,7 +33,7 @@ class ResultWriter:
     def open(self, schema: pa.Schema) -> int:
         """Begin the next result set and return its number, from 0. The one before is closed."""
         self.close()
-        number, self._schema, self._parts = self.count, schema, 0
+        number, self._schema, self._rows = self.count, schema, 0
         self._set = self._folder / str(number)
         self._set.mkdir(parents=True)
         temporary = self._set / ".schema"
@@ -47,10 +47,13 @@ class ResultWriter:
         """Append rows to the open result set."""
         if self._set is None or self._schema is None:
             raise ValueError("rows came before their result set was opened")
+        if not batch.num_rows:
+            return
         if self._writer is None:
             self._writer = pa.ipc.new_file(str(self._set / ".part"), self._schema)
-            self._bytes, self._opened_at = 0, time.monotonic()
+            self._bytes, self._first_row, self._opened_at = 0, self._rows, time.monotonic()
         self._writer.write_batch(batch)
+        self._rows += batch.num_rows
         self._bytes += batch.nbytes
         if self._bytes >= PART_BYTES:
             self._close_part()
@@ -69,5 +72,4 @@ class ResultWriter:
         assert self._writer is not None and self._set is not None
         self._writer.close()
         self._writer = None
-        (self._set / ".part").rename(self._set / layout.part_name(self._parts))
-        self._parts += 1
+        (self._set / ".part").rename(self._set / layout.part_name(self._first_row))

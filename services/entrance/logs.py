@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
+from commons.lines import Lines
 from commons.process.clock import log_time
 from commons.process.errors import HeadgateError
 from commons.storage import Storage
@@ -14,6 +17,8 @@ from protocol.ecm.v1 import ecm_pb2
 from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
+
+LOGS_AT_ONCE = 100
 
 
 def rendered(story: Iterable[pb.StoryLine]) -> list[str]:
@@ -35,6 +40,8 @@ class Logs:
         self._jobhistory = jobhistory
         self._storage = storage
         self._ecm_of = ecm_of
+        # where lines begin in the logs that are being read: a published log does not change
+        self._lines_of = lru_cache(LOGS_AT_ONCE)(lambda path: Lines(lambda: storage.open(path)))
 
     async def read(self, job: pb.Job, from_line: int, max_lines: int) -> list[str]:
         """At most `max_lines` lines from `from_line` (0 is the first)."""
@@ -43,34 +50,23 @@ class Logs:
             told = [*rendered(story.lines), f"{log_time(job.removed.at_ms)} INFO {job.removed.why}"]
             return told[from_line : from_line + max_lines]
         if job.HasField("live") and job.status == JobStatus.RUNNING:
-            try:
+            # it may be not handed over yet, or over since the job was looked at; or its node is silent
+            with contextlib.suppress(HeadgateError):
                 reply = await self._ecm_of(job.live.ecm_address).ReadTaskLog(
                     ecm_pb2.ReadTaskLogRequest(
                         job_id=job.job_id, attempt=job.live.attempt, from_line=from_line, max_lines=max_lines
                     )
                 )
                 return list(reply.lines)
-            except HeadgateError:
-                pass  # not handed over yet, or its node is silent: what is known is the story
-        else:
-            path = self._storage.relative(job.log_path)
-            lines = await asyncio.to_thread(self._published, path, from_line, max_lines) if path is not None else None
-            if lines is not None:
-                return lines
+        path = self._storage.relative(job.log_path)
+        lines = await asyncio.to_thread(self._published, path, from_line, max_lines) if path is not None else None
+        if lines is not None:
+            return lines
         story = await self._jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
         return rendered(story.lines)[from_line : from_line + max_lines]
 
     def _published(self, path: str, from_line: int, max_lines: int) -> list[str] | None:
         try:
-            file = self._storage.open(path)
+            return self._lines_of(path).read(from_line, max_lines)
         except FileNotFoundError:
             return None
-        lines: list[str] = []
-        with file:
-            rest, number = b"", 0
-            while len(lines) < max_lines and (chunk := file.read(1 << 16)):
-                *whole, rest = (rest + chunk).split(b"\n")
-                skip = max(0, from_line - number)
-                lines += [line.decode("utf-8", "replace") for line in whole[skip:]]
-                number += len(whole)
-        return lines[:max_lines]

@@ -15,6 +15,7 @@ from services.entrance.rendering import json_values, rendered, wire_type
 from services.entrance.wire.results import Column, Page, Row, path_missing
 
 ROWS_AT_ONCE = 1000
+PIECE_BYTES = 1 << 18
 _VIRTUAL = re.compile(r"_(\d{1,9})\.dolphin", re.A)
 
 
@@ -70,7 +71,8 @@ class Results:
     def size(self, location: str, name: str) -> tuple[int, int]:
         """How many columns and rows a result set has. Raises NotFound when there is none."""
         folder, schema = self._found(location, name)
-        return len(schema), sum(batch.num_rows for batch in self._batches(folder, 0))
+        last = max((first for first, *_ in self._parts(folder)), default=0)
+        return len(schema), last + sum(batch.num_rows for batch in self._batches(folder, last))
 
     def _found(self, location: str, name: str) -> tuple[str, pa.Schema]:
         found = _VIRTUAL.fullmatch(name)
@@ -93,24 +95,39 @@ class Results:
         ]
 
     def _batches(self, folder: str, skip: int) -> Iterator[pa.RecordBatch]:
-        """The batches of a result set from row `skip` on. Raises NotFound when it is removed meanwhile."""
-        for part in (entry.name for entry in self._storage.list(folder) if entry.name.startswith("part-")):
-            try:
-                opened = self._storage.open(f"{folder}/{part}")
-            except FileNotFoundError:
-                raise path_missing(f"{folder}/{part}", "it was removed while it was read") from None
-            with opened as file, pa.ipc.open_file(file) as reader:
-                for index in range(reader.num_record_batches):
-                    batch = reader.get_batch(index)
-                    if skip < batch.num_rows:
-                        yield batch.slice(skip)
-                    skip = max(0, skip - batch.num_rows)
+        """The batches of a result set from row `skip` on; parts before it are not opened.
+
+        Raises NotFound when a part is removed meanwhile or missing: a result set is never short.
+        """
+        for row, end, path in self._parts(folder):
+            if end is not None and end <= skip:
+                continue
+            for batch in self._part(path):
+                if row + batch.num_rows > skip:
+                    yield batch.slice(max(0, skip - row))
+                row += batch.num_rows
+            if end is not None and row != end:
+                raise path_missing(folder, f"rows {row} to {end} are missing")
+
+    def _parts(self, folder: str) -> list[tuple[int, int | None, str]]:
+        """Of each part, in order: its first row, the first row of the next one (None after the last), its path."""
+        entries = self._storage.list(folder)
+        firsts = [(first, entry.name) for entry in entries if (first := layout.first_row(entry.name)) is not None]
+        ends = [*(first for first, _ in firsts[1:]), None]
+        return [(first, end, f"{folder}/{name}") for (first, name), end in zip(firsts, ends, strict=False)]
+
+    def _part(self, path: str) -> Iterator[pa.RecordBatch]:
+        try:
+            opened = self._storage.open(path)
+        except FileNotFoundError:
+            raise path_missing(path, "it was removed while it was read") from None
+        with opened as file, pa.ipc.open_file(file) as reader:
+            for index in range(reader.num_record_batches):
+                yield reader.get_batch(index)
 
 
 def _first_rows(batches: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        if count <= 0:
-            return
+    while count > 0 and (batch := next(batches, None)) is not None:
         yield batch.slice(0, count)
         count -= batch.num_rows
 
@@ -127,12 +144,13 @@ def rendered_rows(batch: pa.RecordBatch, schema: pa.Schema) -> list[Row]:
 
 
 def as_arrow(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
-    """An Arrow IPC stream, piece by piece."""
+    """An Arrow IPC stream, in pieces; small batches share one, since each piece has its price on the way."""
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
-            yield _taken(sink)
+            if sink.tell() >= PIECE_BYTES:
+                yield _taken(sink)
     yield _taken(sink)
 
 

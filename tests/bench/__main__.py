@@ -22,6 +22,8 @@ LINES = (
     "polls",
     "shell_job",
     "throughput",
+    "log_lines",
+    "idle_memory",
     "statements",
 )
 

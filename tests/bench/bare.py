@@ -59,6 +59,7 @@ def application(folder: Path) -> FastAPI:
 def main() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # who reads the address may ask at once
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
         uvicorn.Server(uvicorn.Config(application(Path(sys.argv[1])), access_log=False, log_config=None)).run(
             sockets=[listening]

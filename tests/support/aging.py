@@ -34,7 +34,7 @@ class History:
     async def job(self, short_id: str, size: int = 1000, *, end: str = "Failed", attempt: int = 1) -> pb.Job:
         """A job with a log and a result of that size, ended as `end` unless that is empty."""
         place = layout.JobPath(layout.day_of(self.clock.now_ms()), "alice", short_id, attempt)
-        for name in (layout.LOG, f"{layout.RESULTS}/0/part-00000.arrow"):
+        for name in (layout.LOG, f"{layout.RESULTS}/0/{layout.part_name(0)}"):
             self.storage.write(f"{place}/{name}", b"x" * (size // 2))
         job = await self.door.SaveJobHistory(
             pb.SaveJobHistoryRequest(

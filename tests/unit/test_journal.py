@@ -171,7 +171,7 @@ def test_a_part_has_its_name_only_when_it_is_whole(tmp_path: Path, clock: Clock)
     writer.write(batch(3))
     assert names(tmp_path) == ["0/schema.arrow"]
     writer.close()
-    assert names(tmp_path) == ["0/part-00000.arrow", "0/schema.arrow"] and read(tmp_path / "0") == [0, 1, 2]
+    assert names(tmp_path) == [f"0/{layout.part_name(0)}", "0/schema.arrow"] and read(tmp_path / "0") == [0, 1, 2]
 
 
 def test_a_part_is_closed_by_size(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +185,19 @@ def test_a_part_is_closed_by_size(tmp_path: Path, clock: Clock, monkeypatch: pyt
     assert read(tmp_path / "0") == 5 * list(range(100))
 
 
+def test_a_part_is_named_after_its_first_row(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_sets, "PART_BYTES", 2 * batch(100).nbytes)
+    writer = ResultWriter(tmp_path)
+    for number in (0, 1):
+        writer.open(SCHEMA)
+        for count in (0, 50, 150, 0, 200, 0, 7):
+            writer.write(batch(count))
+        writer.close()
+        found = [layout.first_row(path.name) for path in sorted((tmp_path / str(number)).glob("part-*"))]
+        assert found == [0, 200, 400]
+    assert layout.first_row(layout.SCHEMA) is None
+
+
 def test_a_part_is_closed_by_time(tmp_path: Path, clock: Clock) -> None:
     writer = ResultWriter(tmp_path)
     writer.open(SCHEMA)
@@ -195,10 +208,10 @@ def test_a_part_is_closed_by_time(tmp_path: Path, clock: Clock) -> None:
     assert names(tmp_path) == ["0/schema.arrow"]
     clock.now += 0.1
     writer.close_if_due()
-    assert "0/part-00000.arrow" in names(tmp_path)
+    assert f"0/{layout.part_name(0)}" in names(tmp_path)
     writer.write(batch(1))
     writer.close_if_due()
-    assert "0/part-00001.arrow" not in names(tmp_path), "its time counts from its own first row"
+    assert f"0/{layout.part_name(1)}" not in names(tmp_path), "its time counts from its own first row"
 
 
 def test_the_next_set_closes_the_one_before(tmp_path: Path, clock: Clock) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 
+import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
@@ -52,11 +52,11 @@ async def watch(request: Request, id: JobKey) -> StreamingResponse:
     return StreamingResponse(_written(jobs, job, asker, max(0, after)), media_type="text/event-stream", headers=headers)
 
 
-async def _written(jobs: Jobs, job: pb.Job, asker: Asker, after: int) -> AsyncIterator[str]:
+async def _written(jobs: Jobs, job: pb.Job, asker: Asker, after: int) -> AsyncIterator[bytes]:
     with _OPEN.track_inprogress():
         async for event in events(jobs, job, asker, after):
             if event is None:
-                yield ": still here\n\n"
+                yield b": still here\n\n"
             else:
-                data = json.dumps(event.data, ensure_ascii=False)
-                yield f"event: {event.kind}\nid: {event.number}\ndata: {data}\n\n"
+                head = f"event: {event.kind}\nid: {event.number}\ndata: ".encode()
+                yield b"".join((head, msgspec.json.encode(event.data), b"\n\n"))
