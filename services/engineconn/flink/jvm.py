@@ -42,6 +42,7 @@ class Jvm:
     def start_cluster(self, configuration: Mapping[str, str], slots: int, folders: Iterable[Path]) -> None:
         """Start a MiniCluster with one task manager; its slots come a little later. Jobs reach files in `folders`."""
         self.new("GuardedFiles").guard([str(folder) for folder in folders])
+        self.new("Warm").begin()
         flink = self.root.org.apache.flink
         java = flink.configuration.Configuration()
         for key, value in {**configuration, "metrics.reporter.rows.factory.class": _REPORTER}.items():
