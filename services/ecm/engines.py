@@ -83,8 +83,10 @@ class Engines:
         sweeping.sweep(self._ledger, self._sockets)
         for entry in self._ledger.engines.values():
             engine = self._engines[entry.engine_id] = Engine(entry, detail=entry.why)
-            for name, task in entry.tasks.items():
-                self._remember_task(engine, name, task)
+            for name, task in list(entry.tasks.items()):
+                folder = self._remember_task(engine, name, task)
+                if name in self._ledger.closed:
+                    self._remove(engine, name, folder)
             if entry.stage is not Stage.ENDED:
                 if entry.stage is Stage.SPAWNED:
                     with telemetry.continued(entry.traceparent):
@@ -261,9 +263,12 @@ class Engines:
             return
         engine, folder = held
         self._ledger.close(name)
+        self._remove(engine, name, folder)
+
+    def _remove(self, engine: Engine, name: str, folder: TaskFolder) -> None:
+        """Of a task that is closed, which the ledger has; the engine's entry is saved with its next task."""
         shutil.rmtree(folder.folder, ignore_errors=True)
         del self._tasks[name], engine.entry.tasks[name]
-        self._ledger.note(engine.entry)
 
     def used(self, usage: pb.ResourceUsage) -> None:
         """Keep what an engine connection says it uses."""
@@ -366,14 +371,15 @@ class Engines:
         if engine.life is not None:
             await engine.life
 
-    def _remember_task(self, engine: Engine, name: str, entry: TaskEntry) -> None:
+    def _remember_task(self, engine: Engine, name: str, entry: TaskEntry) -> TaskFolder:
         def gone() -> str | None:
             if engine.entry.stage is not Stage.ENDED:
                 return None
             return f"the engine ended while the job ran: {engine.entry.why}"
 
-        folder = self._folder(engine.entry) / "tasks" / name
-        self._tasks[name] = (engine, TaskFolder(folder, self._storage, entry.location, gone))
+        folder = TaskFolder(self._folder(engine.entry) / "tasks" / name, self._storage, entry.location, gone)
+        self._tasks[name] = (engine, folder)
+        return folder
 
     def _stub(self, engine_id: str) -> engineconn.Stub:
         if engine_id not in self._stubs:
