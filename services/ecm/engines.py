@@ -85,6 +85,9 @@ class Engines:
             engine = self._engines[entry.engine_id] = Engine(entry, detail=entry.why)
             for name, task in entry.tasks.items():
                 self._remember_task(engine, name, task)
+            for folder in (self._folder(entry) / "tasks").glob("*"):
+                if folder.name not in entry.tasks:  # it was closed, and then there was no time to remove it
+                    shutil.rmtree(folder, ignore_errors=True)
             if entry.stage is not Stage.ENDED:
                 if entry.stage is Stage.SPAWNED:
                     with telemetry.continued(entry.traceparent):
@@ -367,8 +370,8 @@ class Engines:
                 return None
             return f"the engine ended while the job ran: {engine.entry.why}"
 
-        folder = self._folder(engine.entry) / "tasks" / name
-        self._tasks[name] = (engine, TaskFolder(folder, self._storage, entry.location, gone))
+        folder = TaskFolder(self._folder(engine.entry) / "tasks" / name, self._storage, entry.location, gone)
+        self._tasks[name] = (engine, folder)
 
     def _stub(self, engine_id: str) -> engineconn.Stub:
         if engine_id not in self._stubs:

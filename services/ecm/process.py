@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -36,7 +37,9 @@ class Identity:
         return self.boot == boot_id() and _started(self.pid) == self.started
 
 
+@functools.cache
 def boot_id() -> str:
+    """Of this boot of the machine, which this process does not outlive."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 

@@ -19,7 +19,9 @@ from commons.storage import Storage
 from protocol import codes, layout, names
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 
-POLL_SECONDS = 0.03
+SOON_SECONDS, LATER_SECONDS = 0.002, 0.05
+SILENCE_SHARE = 0.1
+"""A silent task is looked at again after this share of its silence: soon while it talks, seldom when it does not."""
 PUBLISH_SECONDS = 0.5
 EVENTS_AT_ONCE = 500
 LONGEST_LINE_BYTES = 1 << 17
@@ -44,7 +46,7 @@ class TaskFolder:
         Raises Conflict (ENGINE_GONE) when the engine ended before the task began.
         """
         offset, number = 0, 0
-        published = time.monotonic()
+        published = heard = time.monotonic()
         while True:
             if time.monotonic() - published >= PUBLISH_SECONDS:
                 await self.publish(whole=False)
@@ -57,8 +59,10 @@ class TaskFolder:
                         raise Conflict(codes.ENGINE_GONE, f"it never began with the task: {reason}")
                     self._last_word(number, offset, reason)
                     continue
-                await asyncio.sleep(POLL_SECONDS)
+                silent = time.monotonic() - heard
+                await asyncio.sleep(min(max(silent * SILENCE_SHARE, SOON_SECONDS), LATER_SECONDS))
                 continue
+            heard = time.monotonic()
             number = events[-1].number
             ended = events[-1].HasField("ended")
             if ended:

@@ -20,6 +20,7 @@ _REPORTER = "headgate.SinkRows"
 _SERVICES = {
     "org.apache.flink.metrics.reporter.MetricReporterFactory": _REPORTER,
     "org.apache.flink.core.fs.FileSystemFactory": "headgate.GuardedFiles",
+    "org.apache.flink.core.execution.PipelineExecutorFactory": "headgate.InProcess",
 }
 """Which of Flink's interfaces our classes offer; Flink looks them up in the jar."""
 
@@ -41,6 +42,7 @@ class Jvm:
     def start_cluster(self, configuration: Mapping[str, str], slots: int, folders: Iterable[Path]) -> None:
         """Start a MiniCluster with one task manager; its slots come a little later. Jobs reach files in `folders`."""
         self.new("GuardedFiles").guard([str(folder) for folder in folders])
+        self.new("Warm").begin()
         flink = self.root.org.apache.flink
         java = flink.configuration.Configuration()
         for key, value in {**configuration, "metrics.reporter.rows.factory.class": _REPORTER}.items():
@@ -50,6 +52,7 @@ class Jvm:
             builder.setNumTaskManagers(1).setNumSlotsPerTaskManager(slots).build()
         )
         self.cluster.start()
+        self.new("InProcess").use(self.cluster)
 
     def new(self, name: str) -> Any:
         """A new object of one of our own classes."""

@@ -45,7 +45,7 @@ class Shell:
     """Runs the code with bash (or sh) in the tenant's workspace: stdout is log and result, stderr is log."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: _Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._heard = 0
         self._starting = asyncio.Lock()  # a process that is only now coming to be is killed as well
@@ -86,10 +86,7 @@ class Shell:
         async with self._starting:
             if (task.job_id, task.attempt) in self._cancelled:
                 return
-            self._process = process = await asyncio.create_subprocess_exec(
-                shell, str(script), cwd=self._workspace, env=environment(), stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=LONGEST_LINE, process_group=0,
-            )  # fmt: skip
+            self._process = process = await _spawn(shell, script, self._workspace)
             assert process.stdout is not None and process.stderr is not None
             self._readers = [
                 asyncio.create_task(_read(process.stdout, "INFO", lines)),
@@ -111,7 +108,7 @@ class Shell:
                 out = [text for level, text in said if level == "INFO"]
                 if out:
                     yield Rows(pa.record_batch([pa.array(out, pa.string())], schema=SCHEMA))
-            await _exited(process)
+            await process.exited.wait()
         finally:
             for helper in (leaving, *self._readers):
                 helper.cancel()
@@ -119,9 +116,9 @@ class Shell:
             self._process, self._exit_code = None, process.returncode
             script.unlink(missing_ok=True)
 
-    async def _end_with(self, process: asyncio.subprocess.Process) -> None:
+    async def _end_with(self, process: _Process) -> None:
         """The task ends with its shell: who still holds the pipes in the background ends too, or is not heard."""
-        await _exited(process)
+        await process.exited.wait()
         await asyncio.wait(self._readers, timeout=DRAIN_SECONDS)
         _kill_group(process)
         while any(not reader.done() for reader in self._readers):
@@ -159,7 +156,7 @@ class Shell:
             os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(KILL_SECONDS):
-                await _exited(process)
+                await process.exited.wait()
         _kill_group(process)
         if self._readers:  # they end with the pipes, which a process that left the group may still hold
             await asyncio.wait(self._readers, timeout=DRAIN_SECONDS)
@@ -175,12 +172,34 @@ class Shell:
         await self._kill()
 
 
-async def _exited(process: asyncio.subprocess.Process) -> None:
-    while process.returncode is None:  # wait() would also wait for everybody who holds its pipes
-        await asyncio.sleep(0.02)
+class _Protocol(asyncio.subprocess.SubprocessStreamProtocol):
+    def __init__(self) -> None:
+        super().__init__(LONGEST_LINE, asyncio.get_running_loop())
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
 
 
-def _kill_group(process: asyncio.subprocess.Process) -> None:
+class _Process(asyncio.subprocess.Process):
+    """`exited` is set when it has ended; `wait()` would also wait for everybody who holds its pipes."""
+
+    def __init__(self, transport: asyncio.SubprocessTransport, protocol: _Protocol) -> None:
+        super().__init__(transport, protocol, asyncio.get_running_loop())
+        self.exited = protocol.exited
+
+
+async def _spawn(shell: str, script: Path, folder: Path) -> _Process:
+    return _Process(
+        *await asyncio.get_running_loop().subprocess_exec(
+            _Protocol, shell, str(script), cwd=folder, env=environment(), stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, process_group=0,
+        )
+    )  # fmt: skip
+
+
+def _kill_group(process: _Process) -> None:
     """What outlived the shell ends too: nothing of a task goes on without it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
