@@ -214,7 +214,7 @@ def _passing(error: BaseException) -> bool:
 
 def _details(asked: Any) -> aio.ClientCallDetails:
     """A call with a deadline and the caller's place in its trace."""
-    metadata = aio.Metadata(*(asked.metadata or ()))
+    metadata = aio.Metadata() if asked.metadata is None else aio.Metadata(*asked.metadata)
     if place := telemetry.traceparent():
         metadata.add(_TRACE, place)
     seconds = UNARY_SECONDS if asked.timeout is None else asked.timeout

@@ -1,0 +1,79 @@
+"""SQLite's connections: what may wait leaves the event loop alone, and a call that was cancelled does no harm."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from commons.database import sqlite
+from commons.database.connections import Database
+
+LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) FROM n"
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    db = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/test.db")
+    async with db.write() as tx:
+        await tx.execute(text("CREATE TABLE t (i INTEGER)"))
+    yield db
+    await db.close()
+
+
+async def test_only_what_may_wait_goes_to_a_thread(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+    counted = sqlite._Connection._counted
+
+    def told(connection: Any, fn: Any, *args: Any, **more: Any) -> Any:
+        waited.append(args[0] if args else fn.__name__)
+        return counted(connection, fn, *args, **more)
+
+    async with db.read() as tx:  # the connection is there
+        await tx.execute(text("SELECT 1"))
+    monkeypatch.setattr(sqlite._Connection, "_counted", told)
+    async with db.write() as tx:
+        await tx.execute(text("INSERT INTO t VALUES (1)"))
+        await tx.execute(text("SELECT i FROM t"))
+    assert waited == ["BEGIN IMMEDIATE", "commit"] or waited == ["BEGIN IMMEDIATE", "commit", "rollback"]
+    waited.clear()
+    async with db.read() as tx:
+        await tx.execute(text("SELECT i FROM t"))
+    assert waited[:2] == ["SELECT i FROM t", "fetchall"] and set(waited[2:]) <= {"rollback"}
+
+
+async def test_a_long_query_lets_others_go_on_and_may_be_cancelled(db: Database) -> None:
+    async def count() -> int:
+        async with db.read() as tx:
+            return int((await tx.execute(text(LONG))).scalar_one())
+
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await count()
+    running = asyncio.create_task(count())
+    async with db.write() as tx:
+        await tx.execute(text("INSERT INTO t VALUES (1)"))
+    async with db.read() as tx:
+        assert (await tx.execute(text("SELECT count(*) FROM t"))).scalar_one() == 1
+    assert not running.done(), "nobody waited for it"
+    assert await running == 3_000_000
+
+
+async def test_a_write_that_is_cancelled_is_rolled_back(db: Database) -> None:
+    async def write() -> None:
+        async with db.write() as tx:
+            await tx.execute(text("INSERT INTO t VALUES (1)"))
+            await asyncio.sleep(60)
+
+    writing = asyncio.create_task(write())
+    await asyncio.sleep(0.05)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    async with db.write() as tx:
+        assert (await tx.execute(text("SELECT count(*) FROM t"))).scalar_one() == 0
