@@ -93,12 +93,12 @@ def test_a_job_whose_engine_connection_hangs_is_killed(engines: Service) -> None
 
 
 def test_a_job_whose_time_is_over_while_its_engine_connection_hangs_ends_as_timeout(engines: Service) -> None:
-    late = shell_job(engines, "echo begin; sleep 600", jobRunningTimeout=3, jobRetryCount=1)
+    late = shell_job(engines, "echo begin; sleep 600", jobRunningTimeout=10, jobRetryCount=1)
     eventually(lambda: any("begin" in line for line in late.log()), "it runs")
     os.kill(process_of(engines, "python").pid, signal.SIGSTOP)
     assert late.wait(120) == "Timeout"
     why = late.history()["errDesc"]
-    assert why.startswith("the job ran for too long: jobRunningTimeout=3; the engine ended while the job ran: "), why
+    assert why.startswith("the job ran for too long: jobRunningTimeout=10; the engine ended while the job ran: "), why
     settled(engines.home)
 
 
