@@ -18,3 +18,9 @@ ENGINE_VERSIONS: Final = {"flink": ("1.20.5", "2.3.0"), "shell": ("1",)}
 
 ENDED_BADLY: Final = "Sorry. Your job completed with a status {}. You can view logs for the reason."
 """The last line of a log whose job did not succeed; Linkis clients look for it."""
+
+
+def too_long(limit: str) -> str:
+    """What a job is told that ended at a limit of its time, which is given as label=seconds."""
+    did = "ran" if limit.startswith("jobRunningTimeout") else "waited"
+    return f"the job {did} for too long: {limit}"

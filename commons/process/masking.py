@@ -20,32 +20,51 @@ LONG = 8
 
 T = TypeVar("T")
 
+_NO_PASSWORD = "".join(rf"(?<!{word}[._\-])(?<!{word})" for word in ("num", "multi", "single", "first", "second"))
+"""A "pass" that counts or orders."""
 _NAME = (
-    r"(?:passw(?:or)?[dt]|(?:(?<=[._\-'\"`?&])|\A)(?:pass|pw)|passphrase|pwd|secret|token|credentials?|cookie|authorization"
-    r"|(?:api|access|secret|private|account|encryption|signing|master|shared|storage|keystore)[._\- ]?key"
+    r"(?:passw(?:or)?[dt]s?"
+    rf"|(?:(?<=[._\-'\"`?&])|\A|(?-i:(?<=[a-z\d])(?=P))){_NO_PASSWORD}(?:pass|pw)"
+    r"|passphrase|pwd|secret|(?<!kubernetes\.)secrets|token|credentials?|cookie|authorization"
+    # a plain number of them counts words of a language model
+    r"|(?:(?<=['\"`])|\A|(?<=auth)|(?<=api)|(?<=access)|(?<=auth[._\-])|(?<=api[._\-])|(?<=access[._\-]))tokens"
+    r"(?!['\"`]?\s*+[:=]\s*+['\"]?\d{1,9}\b)"
+    r"|(?:api|access|secret|private|account|encryption|signing|master|shared|storage|keystore|sas)[._\- ]?key"
     r"|access[._\-]?key[._\-]?id|jaas[._\-]?config|user[._\-]?info|session[._\-]?id|ticket_id_v1|token[._\-]?code)"
-    r"(?:\d{1,4}|hash)?(?:[._\-](?:\d{1,4}|value|hash|old|new|prod|production|test|dev|stage|staging|live))?"
+    r"(?:\d{1,4}|v\d{1,3}|hash)?"
+    r"(?:[._\-](?:\d{1,4}|v\d{1,3}|value|hash|old|new|prod|production|test|dev|stage|staging|live))?"
 )
 _FIRST_WORDS = (
     "pass", "pw", "secret", "token", "credential", "cookie", "authorization", "api", "access", "private", "account",
-    "encryption", "signing", "master", "shared", "storage", "keystore", "jaas", "user", "session", "ticket_id",
+    "encryption", "signing", "master", "shared", "storage", "keystore", "sas", "jaas", "user", "session", "ticket_id",
 )  # fmt: skip
 """What the names above begin with."""
 _SECRET_NAME = re.compile(_NAME + r"\Z|account[._\-]key\.", re.I)
+# Comments of SQL. What is repeated has a bound, so that a text of nothing but beginnings takes no longer.
+_BLOCK = r"/\*[^*]{0,500}+\*++(?:[^/*][^*]{0,500}+\*++){0,8}+/"
+_LINE = r"(?:--|//)[^\r\n]{0,500}+[\r\n]"
+_COMMENTS = rf"(?:(?:{_BLOCK}|{_LINE})\s*+){{1,8}}+"
+_NEXT_LINE = rf"[^\S\r\n]*+(?:{_BLOCK}[^\S\r\n]*+){{0,8}}+(?:[\r\n]|{_LINE})\s*+(?:{_COMMENTS})?+"
+"""Between the parts of a literal of SQL that goes on in another line."""
+_PREFIX = r"(?:n|u&|_[\w.:\-]{1,30}+)"
+_LITERAL = r"[^']*+(?:''[^']*+)*+"
 # The name, what closes its quotes, what parts it from its value, and the value in one of its forms. A quote that
 # nothing closes holds the rest of its line.
 _HELD = re.compile(
-    _NAME + r"(?:(?<=account.key)\.[\w.\-]+)?(?![A-Za-z0-9])"
-    r"(?P<close>\\?['\"`])?(?P<between>\s*+(?:=>|:=|[:=])\s*+|\s++)"
+    rf"{_NAME}(?:(?<=account.key)\.[\w.\-]{{1,128}}+)?+(?![A-Za-z0-9])(?P<close>\\?['\"`])?"
+    rf"(?P<between>\s*+(?:{_COMMENTS})?+(?P<mark>=>|:=|[:=])\s*+(?:{_COMMENTS}(?={_PREFIX}?+['\"`]))?+|\s++)"
+    rf"(?P<prefix>{_PREFIX}(?=')|\$(?=['\"]))?+"
     r"(?:\\\"(?P<escaped>[^\"\\]*+)\\\""
-    r"|'(?P<single>[^']*+(?:''[^']*+)*+)'"
+    rf"|'(?P<single>{_LITERAL}(?(mark)(?:'{_NEXT_LINE}'{_LITERAL}(?='))*+))'"
     r'|"(?P<double>(?:[^"\\]++|\\.|"")*+)"'
     r"|`(?P<back>[^`]*+)`"
     r"|['\"`](?P<open>[^\n]++)"
-    r"|(?:(?:Bearer|Basic|Digest|Token|ApiKey)[ \t]++)?"
+    r"|(?(close)|(?<!:))(?:(?:Bearer|Basic|Digest|Token|ApiKey)[ \t]++)?"
     r"(?P<plain>(?:\\.|,(?=\S)|[}\]](?=[^\s,;}\]'\")])|[^\s,;'\"`()&|<>\\}\]])++))",
     re.I | re.S,
 )
+_PART = re.compile(rf"'(?P<part>{_LITERAL})'(?:{_NEXT_LINE})?+")
+_ESCAPED = re.compile(r"\\((?!D[89A-F])[0-9A-F]{4})", re.I)
 _FORMS = ("escaped", "single", "double", "back", "open", "plain")
 _URL = re.compile(r"://[^\s/:@'\"`?#]*+:(?P<value>[^\s/'\"`]++(?<=@)|[^\s/'\"`]+(?=@))")
 _BEARER = re.compile(r"\bBearer\s++(?P<value>(?=[A-Za-z._~+/=\-]*+\d)[A-Za-z0-9._~+/=\-]{8,})", re.I)
@@ -55,6 +74,7 @@ _BEFORE, _STATEMENT = 80, 300
 _DEEPEST = 2
 _SET = re.compile(r"(?:\A|[;\n@])\s*+SET\s++[\w.\-]*\Z", re.I)
 _OPTION = re.compile(r"(?:\A|\s)--?[A-Za-z][\w.\-]*\Z")
+_COLUMN = re.compile(r"\w++(?:\.\w++)++")
 _REFERENCE = re.compile(r"\$\{[\w.]+\}|\$\w+|\$(?:\(.*)?|%s|\?", re.S)
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _NOTHING = frozenset(("", "true", "false", "null", "none", "nil"))
@@ -161,7 +181,7 @@ def _held(text: str) -> Iterator[_Found]:
             form = next(form for form in _FORMS if one[form] is not None)
             if _holds(text, one, form):
                 at = one.end()
-                yield _Found(*one.span(form), _unquoted(one[form], form))
+                yield _Found(*one.span(form), _unquoted(one, form))
 
 
 def _places(text: str, word: str) -> Iterator[int]:
@@ -180,15 +200,14 @@ def _lowered(text: str) -> str:
 def _holds(text: str, one: re.Match[str], form: str) -> bool:
     """Whether what was matched is a name with its value, and not a comparison, a declaration or prose."""
     between, before = one["between"], text[max(0, one.start() - _BEFORE) : one.start()]
-    mark = between.strip()
-    if not mark:
+    mark = one["mark"]
+    if mark is None:
         return one["close"] is None and not one[form].startswith("--") and _OPTION.search(before + "x") is not None
     if form != "plain" or one["close"]:
         return True
     if mark == ":":
-        return len(between) > 1 and not between[0].isspace()
-    _, dot, column = one["plain"].rpartition(".")
-    if dot and is_secret_name(column):
+        return not between[0].isspace()
+    if _COLUMN.fullmatch(one["plain"]) and is_secret_name(one["plain"].rpartition(".")[2]):
         return False
     if mark == between:
         return True
@@ -200,9 +219,12 @@ def _is_value(text: str) -> bool:
     return text.strip().lower() not in _NOTHING and not _REFERENCE.fullmatch(text) and text.strip("*") != ""
 
 
-def _unquoted(text: str, form: str) -> str:
+def _unquoted(one: re.Match[str], form: str) -> str:
+    text = one[form]
     if form == "single":
-        return text.replace("''", "'")
+        text = "".join(part["part"] for part in _PART.finditer(f"'{text}'")).replace("''", "'")
+        unicode = (one["prefix"] or "").lower() == "u&"
+        return _ESCAPED.sub(lambda letter: chr(int(letter[1], 16)), text) if unicode else text
     if form in ("double", "plain"):
         return re.sub(r'\\(.)|""', lambda pair: pair[1] or '"', text, flags=re.S)
     return text

@@ -366,9 +366,7 @@ class Engines:
 
     def _remember_task(self, engine: Engine, name: str, entry: TaskEntry) -> None:
         def gone() -> str | None:
-            if engine.entry.stage is not Stage.ENDED:
-                return None
-            return f"the engine ended while the job ran: {engine.entry.why}"
+            return engine.entry.why if engine.entry.stage is Stage.ENDED else None
 
         folder = TaskFolder(self._folder(engine.entry) / "tasks" / name, self._storage, entry.location, gone)
         self._tasks[name] = (engine, folder)

@@ -56,8 +56,8 @@ class TaskFolder:
                 reason = self._gone()
                 if reason is not None and not _read_events(self.folder / layout.EVENTS, offset)[0]:
                     if number == 0:  # the first event comes before the engine is asked for anything
-                        raise Conflict(codes.ENGINE_GONE, f"it never began with the task: {reason}")
-                    self._last_word(number, offset, reason)
+                        raise Conflict(codes.ENGINE_GONE, f"it ended before it began with the task: {reason}")
+                    self._last_word(number, offset, f"the engine ended while the job ran: {reason}")
                     continue
                 silent = time.monotonic() - heard
                 await asyncio.sleep(min(max(silent * SILENCE_SHARE, SOON_SECONDS), LATER_SECONDS))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from commons.process import telemetry
 from commons.process.errors import Conflict, HeadgateError, NotFound, Unavailable
 from commons.storage import Storage
-from protocol import codes
+from protocol import codes, names
 from protocol.ecm.client import Stub as Ecm
 from protocol.ecm.v1 import ecm_pb2
 from protocol.engineconn.v1 import engineconn_pb2
@@ -117,7 +117,7 @@ async def _run(held: Held, cancelled: asyncio.Event, parts: Parts) -> _After:
     except (NotFound, Unavailable, Conflict) as error:
         return await _unfinished(held, grant, error, parts)
     await _acknowledge(job, ecm)
-    retried = ended.status == JobStatus.FAILED and _may_retry(job)
+    retried = held.live.status == JobStatus.WAIT_FOR_RETRY  # a failed task's job may also have been wished ended
     return _After(spoiled=ended.code == codes.ENGINE_LOST, retried=retried)  # nobody else gets one that is dying
 
 
@@ -233,10 +233,14 @@ async def _try_unstarted_again(held: Held, parts: Parts, why: str) -> _After:
 
 
 async def _fail(held: Held, parts: Parts, code: int, why: str, *, retried: bool | None = None) -> _After:
-    """The attempt has failed without its engine's own word: its engine is spoiled. A job wished killed is."""
+    """The attempt has failed without its engine's own word: its engine is spoiled. A job wished ended is."""
     await _refresh(held, parts)
     if held.live.wanted == "cancel":
         await _end(held, parts, JobStatus.CANCELLED, codes.KILLED, f"the job was killed; {why}")
+        return _After(spoiled=True)
+    if held.live.wanted == "timeout":
+        why = f"{names.too_long(held.live.wanted_by)}; {why}"
+        await _end(held, parts, JobStatus.TIMEOUT, codes.TIMED_OUT, why)
         return _After(spoiled=True)
     retried = _may_retry(held.live) if retried is None else retried
     await _end(held, parts, JobStatus.WAIT_FOR_RETRY if retried else JobStatus.FAILED, code, why)
@@ -246,8 +250,7 @@ async def _fail(held: Held, parts: Parts, code: int, why: str, *, retried: bool 
 async def _end_unstarted(held: Held, parts: Parts) -> None:
     await _refresh(held, parts)
     if held.live.wanted == "timeout":
-        why = f"the job waited for too long: {held.live.wanted_by}"
-        await _end(held, parts, JobStatus.TIMEOUT, codes.TIMED_OUT, why)
+        await _end(held, parts, JobStatus.TIMEOUT, codes.TIMED_OUT, names.too_long(held.live.wanted_by))
     else:
         await _end(held, parts, JobStatus.CANCELLED, codes.KILLED, "the job was killed before it ran")
 

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 LONGEST_CODE = 50_000
 """Bytes of code in a row, also as it is written in JSON; longer code lies in a file."""
+LONGEST_OBSERVE_INFO = 500
+"""Bytes of it that the history has room for."""
 
 
 class Jobs:
@@ -112,8 +114,10 @@ class Jobs:
             with contextlib.suppress(NotFound):
                 return _ids(await self._jobhistory.FindJob(pb.FindJobRequest(short_id=short)))
         place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
-        request = JobRequest("", masked(submit.run_type), kind, version, submit.configuration)
-        why = Secrets.of(submit.code, submit.params).mask(fault.message)
+        run_type = await asyncio.to_thread(masked, submit.run_type)
+        request = JobRequest("", run_type, kind, version, submit.configuration)
+        secrets = await asyncio.to_thread(Secrets.of, submit.code, submit.params)
+        why = await asyncio.to_thread(secrets.mask, fault.message)
         try:
             record = await asyncio.to_thread(self._record, submit, request, asker, place)
             record.refusal.CopyFrom(pb.Refusal(error_code=fault.code, error_desc=why))
@@ -179,7 +183,10 @@ class Jobs:
         return sum((await self.count(pb.JobHistoryQuery(owner=self._instance.name))).values())
 
     async def observe(self, job: pb.Job, observe_info: str) -> None:
-        """Keep with the job whom to notify of it; an empty text removes that."""
+        """Keep with the job whom to notify of it; an empty text removes that. Raises Invalid for a long one."""
+        if len(observe_info.encode()) > LONGEST_OBSERVE_INFO:  # before it is looked through for secrets
+            what = f"observe_info is longer than {LONGEST_OBSERVE_INFO} bytes; shorten it"
+            raise Invalid(codes.FIELD_INVALID, what, field="observe_info")
         request = pb.SetObserveInfoRequest(job_id=job.job_id, observe_info=masked(observe_info))
         await self._jobhistory.SetObserveInfo(request)
         if (held := self._instance.held(JobId(job.job_id))) is not None:

@@ -7,7 +7,7 @@ import json
 from commons.database.connections import Row, Transaction
 from commons.process.clock import Clock, to_datetime
 from commons.process.errors import Conflict
-from protocol import codes
+from protocol import codes, names
 from protocol.engineconn.v1 import engineconn_pb2 as engineconn
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JobStatus
@@ -56,11 +56,13 @@ def _end_of(row: Row, request: pb.RecordRequest, ended: engineconn.Ended) -> pb.
     """The status that the end of its task gives the job."""
     status, code, message = JobStatus(ended.status), ended.code, ended.message
     if status is JobStatus.CANCELLED and row.wanted == "timeout":
-        status, code, message = JobStatus.TIMEOUT, codes.TIMED_OUT, f"the job ran for too long: {row.wanted_by}"
+        status, code, message = JobStatus.TIMEOUT, codes.TIMED_OUT, names.too_long(row.wanted_by)
     elif status is JobStatus.FAILED and request.retry and row.wanted == "run":
         status = JobStatus.WAIT_FOR_RETRY
     elif code == codes.ENGINE_LOST and row.wanted == "cancel":  # it ended before it could do so itself
         status, code, message = JobStatus.CANCELLED, codes.KILLED, f"the job was killed; {message}"
+    elif code == codes.ENGINE_LOST and row.wanted == "timeout":
+        status, code, message = JobStatus.TIMEOUT, codes.TIMED_OUT, f"{names.too_long(row.wanted_by)}; {message}"
     step = pb.StatusStep(to=status, why=message or f"the task ended: {status}")
     return pb.UpdateJobStatusRequest(
         job_id=request.job_id, epoch=request.epoch, source=row.status, steps=[step], by="engine",

@@ -12,6 +12,7 @@ import pytest
 from commons.database.connections import Database
 from commons.process.clock import SystemClock
 from commons.process.errors import AlreadyExists, Conflict, Exhausted, Invalid
+from protocol import codes
 from protocol.engineconn.v1 import engineconn_pb2 as engine
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.values import Tenant
@@ -20,6 +21,8 @@ from services.jobhistory.instances import Instances
 from services.jobhistory.jobs import Jobs
 from services.jobhistory.rpc import JobHistoryServicer
 from tests.support.managing import HandClock
+
+LOST = engine.Ended(status="Failed", code=codes.ENGINE_LOST, message="why")
 
 
 @pytest.fixture
@@ -172,6 +175,29 @@ async def test_events_are_recorded_once_and_the_end_ends_the_job(history: JobHis
     assert (ended.status, ended.progress) == ("Succeed", 1.0)
     story = await history.GetStory(pb.GetStoryRequest(job_id=job.job_id), None)
     assert [line.to for line in story.lines] == ["Inited", "Scheduled", "Running", "Succeed"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "by", "status", "words"),
+    [
+        (engine.Ended(status="Cancelled", code=codes.KILLED), "", "Timeout", "the job ran for too long: {}"),
+        (LOST, "", "Timeout", "the job ran for too long: {}; why"),
+        (LOST, "bob", "Cancelled", "the job was killed; why"),
+        (engine.Ended(status="Failed", code=codes.STATEMENT_FAILED, message="why"), "", "Failed", "why"),
+    ],
+)  # fmt: skip
+async def test_a_task_whose_engine_ended_before_it_could_stop_ends_as_it_was_wished(
+    history: JobHistoryServicer, ended: engine.Ended, by: str, status: str, words: str
+) -> None:
+    job = await history.SaveJobHistory(request("s1"), None)
+    await history.UpdateJobStatus(move(job, "Scheduled", "Running"), None)
+    limit = "jobRunningTimeout=2"
+    await history.WishCancel(pb.WishCancelRequest(job_id=job.job_id, by=by or limit, timeout=not by), None)
+    news = pb.RecordRequest(
+        job_id=job.job_id, epoch=1, after=0, up_to=1, events=[engine.TaskEvent(number=1, ended=ended)], retry=True
+    )
+    change = await history.Record(news, None)
+    assert (change.status, change.error_desc) == (status, words.format(limit))
 
 
 async def test_jobs_are_counted_by_status_and_by_who_holds_them(history: JobHistoryServicer) -> None:

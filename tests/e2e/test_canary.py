@@ -29,7 +29,7 @@ from tests.support.rest import PREFIX
 SHELL = "shell-1"
 OF_JOBS = frozenset(
     ("shell variable", "shell option", "bearer", "url", "variable", "runtime", "startup", "source", "long",
-     "short name", "WITH", "SET", "jaas", "data", "grpc")
+     "short name", "WITH", "SET", "jaas", "data", "grpc", "unicode", "charset", "next line")
 )  # fmt: skip
 OF_THE_SERVICE = frozenset(("aws", "database url", "token of the service"))
 WORK = "work"
@@ -70,7 +70,10 @@ SQL = """\
 SET 'execution.runtime-mode' = 'batch';
 SET 'my.password' = '{set}';
 SET;
-CREATE TABLE t (id INT) WITH ('connector' = 'nope', 'password' = '{with}', 'url' = 'jdbc:mysql://u:{url}@h/db',
+CREATE TABLE t (id INT) WITH ('connector' = 'nope', 'password' /* c */ = '{with}', 'url' = 'jdbc:mysql://u:{url}@h/db',
+  'dbPass' = /* it's */ U&'{unicode}', 'a.token' = -- the token
+  _UTF8'{charset}', 'sasKey' = 'part'
+  '{next line}',
   'properties.sasl.jaas.config' = 'org.X required username="u" password="{jaas}";');
 SHOW CREATE TABLE t;
 EXPLAIN SELECT '${{password}}' FROM (VALUES (1));
@@ -109,7 +112,19 @@ class Canary:
 
     def text(self, template: str, **more: str) -> str:
         kinds = {"variable": "shell variable", "option": "shell option", "with": "WITH", "set": "SET"}
-        names = ("variable", "option", "bearer", "url", "data", "with", "set", "jaas")
+        names = (
+            "variable",
+            "option",
+            "bearer",
+            "url",
+            "data",
+            "with",
+            "set",
+            "jaas",
+            "unicode",
+            "charset",
+            "next line",
+        )
         return template.format(**{name: self.birds.make(kinds.get(name, name)) for name in names}, **more)
 
     def submit(self, code: str, engine: str) -> Job:

@@ -15,7 +15,7 @@ import pytest
 from headgate import Job
 
 from tests.conftest import Service, Start, start, stop
-from tests.support.jobs import eventually, run, tables
+from tests.support.jobs import eventually, run, shell_job, tables
 from tests.support.leftovers import gone, rows, settled
 
 STREAM = """CREATE TABLE g (id INT) WITH ('connector'='datagen', 'rows-per-second'='5');
@@ -89,6 +89,16 @@ def test_a_job_whose_engine_connection_hangs_is_killed(engines: Service) -> None
     os.kill(process_of(engines, "python").pid, signal.SIGSTOP)
     job.kill()
     assert job.wait(120) == "Cancelled" and "the job was killed" in job.history()["errDesc"]
+    settled(engines.home)
+
+
+def test_a_job_whose_time_is_over_while_its_engine_connection_hangs_ends_as_timeout(engines: Service) -> None:
+    late = shell_job(engines, "echo begin; sleep 600", jobRunningTimeout=10, jobRetryCount=1)
+    eventually(lambda: any("begin" in line for line in late.log()), "it runs")
+    os.kill(process_of(engines, "python").pid, signal.SIGSTOP)
+    assert late.wait(120) == "Timeout"
+    why = late.history()["errDesc"]
+    assert why.startswith("the job ran for too long: jobRunningTimeout=10; the engine ended while the job ran: "), why
     settled(engines.home)
 
 
