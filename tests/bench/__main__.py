@@ -18,6 +18,10 @@ from tests.bench import table
 from tests.bench.running import Bench
 
 LINES = (
+    "select_one",
+    "insert",
+    "million_rows",
+    "cold_start",
     "submits",
     "polls",
     "shell_job",

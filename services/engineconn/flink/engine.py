@@ -83,7 +83,7 @@ class Flink:
                 port, token = await self._start(spec, found, workdir)
             say("Starting Flink's cluster")
             rest_port = _free_port()
-            self._settings = launch.session(rest_port, spec.settings.get("runtime_mode", ""))
+            self._settings = launch.session(spec.settings.get("runtime_mode", ""))
             self._rest = Rest(f"http://{launch.HOST}:{rest_port}")
             configuration = launch.cluster(workdir, rest_port)
             folders = [spec.workspace, workdir, *self._reach.folders]

@@ -20,6 +20,7 @@ _REPORTER = "headgate.SinkRows"
 _SERVICES = {
     "org.apache.flink.metrics.reporter.MetricReporterFactory": _REPORTER,
     "org.apache.flink.core.fs.FileSystemFactory": "headgate.GuardedFiles",
+    "org.apache.flink.core.execution.PipelineExecutorFactory": "headgate.InProcess",
 }
 """Which of Flink's interfaces our classes offer; Flink looks them up in the jar."""
 
@@ -50,6 +51,7 @@ class Jvm:
             builder.setNumTaskManagers(1).setNumSlotsPerTaskManager(slots).build()
         )
         self.cluster.start()
+        self.new("InProcess").use(self.cluster)
 
     def new(self, name: str) -> Any:
         """A new object of one of our own classes."""

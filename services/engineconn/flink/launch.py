@@ -105,17 +105,13 @@ def cluster(workdir: Path, rest_port: int) -> dict[str, str]:
         "taskmanager.memory.network.min": "32m",
         "taskmanager.memory.network.max": "32m",
         "taskmanager.memory.managed.size": "64m",
+        "slotmanager.requirement-check.delay": "0 ms",  # it gathers requests; here one job asks at a time
         "web.refresh-interval": "200",
         "metrics.fetcher.update-interval": "300",
     }
 
 
-def session(rest_port: int, runtime_mode: str) -> dict[str, str]:
+def session(runtime_mode: str) -> dict[str, str]:
     """What every session starts with; the user's own settings come on top."""
-    start = {
-        "execution.target": "remote",
-        "rest.address": HOST,
-        "rest.port": str(rest_port),
-        "parallelism.default": "1",
-    }
+    start = {"execution.target": "headgate", "parallelism.default": "1"}  # java/InProcess.java
     return {**start, "execution.runtime-mode": runtime_mode} if runtime_mode else start
