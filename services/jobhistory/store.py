@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commons.process.clock import to_datetime, to_ms
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
-from protocol.states.job import JobStatus
 from protocol.values import Tenant
 from services.jobhistory.tables import DETAIL, EVENT, FILES, GROUP, INSTANCE, LIVE
 
