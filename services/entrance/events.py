@@ -15,7 +15,7 @@ from services.entrance.wire import logs
 from services.entrance.wire.jobs import exec_id_of, progress_info, shown_status
 
 QUIET_SECONDS = 15.0
-LINES_AT_ONCE = 500
+LINES_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)

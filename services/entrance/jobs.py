@@ -150,8 +150,10 @@ class Jobs:
         held = self._instance.held(JobId(job.job_id))
         if held is not None:
             return await held.later(job, at_most_seconds)
-        await asyncio.sleep(min(at_most_seconds, POLL_SECONDS))
-        return await self.find(JobId(job.job_id), asker)
+        now = await self.find(JobId(job.job_id), asker)  # one that was held here may have ended since
+        if now.status == job.status:
+            await asyncio.sleep(min(at_most_seconds, POLL_SECONDS))
+        return now
 
     async def find(self, key: JobId | ShortId, asker: Asker) -> pb.Job:
         """The job, if the asker may see it. Raises NotFound for both: another user's job looks unknown."""
