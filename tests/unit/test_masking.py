@@ -197,9 +197,9 @@ def test_time_grows_with_the_text_alone(unit: str) -> None:
         return time.process_time() - began
 
     seconds(10_000)
-    base = max(seconds(10_000), 0.002)
+    base = max(min(seconds(10_000) for _ in range(3)), 0.002)
     for times in (2, 4, 8, 16):  # step by step, so that what grows faster fails soon
-        assert seconds(10_000 * times) < times * 4 * base
+        assert any(seconds(10_000 * times) < times * 4 * base for _ in range(3))
 
 
 def test_small_code_costs_next_to_nothing() -> None:
