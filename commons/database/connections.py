@@ -52,11 +52,12 @@ MilliTime = DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 class Database:
     """Use `await Database.open(url)`; close it with `close()`."""
 
-    def __init__(self, writer: AsyncEngine, readers: AsyncEngine) -> None:
+    def __init__(self, writer: AsyncEngine, readers: AsyncEngine, checkpoints: sqlite.Checkpoints | None) -> None:
         self._writer = writer
         self._readers = readers
+        self._checkpoints = checkpoints
         self._turn = asyncio.Lock()
-        self._single_writer = writer.dialect.name == "sqlite"
+        self._single: AsyncConnection | None = None
         self.failures = 0
         """Transactions that failed because of the database, not of what was written."""
 
@@ -68,8 +69,9 @@ class Database:
             engine = create_async_engine(
                 parsed, pool_pre_ping=True, isolation_level="READ COMMITTED", hide_parameters=True
             )
-            return cls(engine, engine)
-        return cls(sqlite.writer(parsed), sqlite.readers(parsed))
+            return cls(engine, engine, None)
+        checkpoints = sqlite.Checkpoints(parsed.database or "")
+        return cls(sqlite.writer(parsed), sqlite.readers(parsed), checkpoints)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -79,17 +81,29 @@ class Database:
         """
         with marks.transaction(), self._failing():
             asked, outcome = time.perf_counter(), "rolled_back"
-            async with self._turn if self._single_writer else nullcontext():
+            async with self._turn if self._checkpoints else nullcontext():
                 began = time.perf_counter()
                 _WAIT.observe(began - asked)
                 try:
-                    async with self._writer.begin() as tx:
+                    async with self._begun() as tx:
                         yield tx
                         faults.reach("before commit")
                     outcome = "committed"
                 finally:
                     _TRANSACTION.labels(outcome).observe(time.perf_counter() - began)
             faults.reach("after commit")
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncIterator[AsyncConnection]:
+        if self._checkpoints is None:
+            async with self._writer.begin() as tx:
+                yield tx
+            return
+        if self._single is None or self._single.closed or self._single.invalidated:
+            self._single = await self._writer.connect()  # and kept: giving it back would roll back once more
+        async with self._single.begin():
+            yield self._single
+        self._checkpoints.written = True
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -116,5 +130,9 @@ class Database:
             raise Unavailable(disk.NOT_WRITTEN, what) from error
 
     async def close(self) -> None:
+        if self._checkpoints is not None:
+            await self._checkpoints.stop()
+        if self._single is not None:
+            await self._single.close()
         await self._writer.dispose()
         await self._readers.dispose()

@@ -1,11 +1,14 @@
-"""SQLite without a change of threads for what cannot take long: two changes cost more than a short statement itself.
+"""SQLite without a change of threads for what cannot take long: two changes cost more than a short transaction itself.
 
-What may wait goes to the connection's own thread: to begin a write (for the lock), to commit (for the disk), and
-queries of readers (for as long as they take). A statement of a write transaction only touches pages in memory.
+A write transaction only touches pages in memory and appends to the log (WAL); what waits for the disk, copying the log
+into the database, is done aside (`Checkpoints`). To a connection's own thread goes what may take long: waiting for a
+lock that another process has, and the queries of readers.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -19,11 +22,14 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
-    "busy_timeout=30000",
     "foreign_keys=ON",
     "secure_delete=ON",  # a live row holds the secrets of its job
 )
+LOCK_MS = 30_000
+"""How long to wait for who else writes: an administrator's own tool."""
+CHECKPOINT_SECONDS = 1.0
 _SHORT = ("cursor", "close")
+_BEGIN_WRITE = "BEGIN IMMEDIATE"
 
 
 class _Connection(aiosqlite.Connection):
@@ -34,6 +40,9 @@ class _Connection(aiosqlite.Connection):
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self._given == self._done and self._is_short(fn, args):
             return fn(*args, **kwargs)
+        return await self._in_thread(fn, *args, **kwargs)
+
+    async def _in_thread(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self._given += 1
         return await super()._execute(self._counted, fn, *args, **kwargs)  # type: ignore[no-untyped-call]
 
@@ -47,28 +56,71 @@ class _Connection(aiosqlite.Connection):
         return fn.__name__ in _SHORT and fn != self._conn.close
 
 
-class _Writer(_Connection):
-    def _is_short(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> bool:
-        ending = fn in (self._conn.commit, self._conn.rollback)
-        return super()._is_short(fn, args) or (self._conn.in_transaction and not ending)
-
-
 class _Reader(_Connection):
     def _is_short(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> bool:
-        return super()._is_short(fn, args) or args[:1] == ("BEGIN",)
+        return super()._is_short(fn, args) or fn.__name__ == "rollback" or args[:1] == ("BEGIN",)
+
+
+class _Writer(_Connection):
+    def _is_short(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+        return fn != self._conn.close
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if args[:1] != (_BEGIN_WRITE,):
+            return await super()._execute(fn, *args, **kwargs)
+        if self._given == self._done:
+            if self._conn.in_transaction:  # who waited for the lock was cancelled
+                self._conn.rollback()
+            with contextlib.suppress(sqlite3.OperationalError):  # somebody else has the lock
+                return fn(*args, **kwargs)
+        return await self._in_thread(self._patiently, fn, *args, **kwargs)
+
+    def _patiently(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._conn.in_transaction:
+            self._conn.rollback()
+        self._conn.execute(f"PRAGMA busy_timeout={LOCK_MS}")
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            self._conn.execute("PRAGMA busy_timeout=0")
+
+
+class Checkpoints:
+    """Copies what the log holds into the database, in a thread, soon after it was written."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.written = False
+        self._running = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_SECONDS)
+            if self.written:
+                self.written = False
+                with contextlib.suppress(sqlite3.Error):  # the log holds it until there is room
+                    await asyncio.to_thread(self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        with contextlib.closing(sqlite3.connect(self._path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    async def stop(self) -> None:
+        self._running.cancel()
+        await asyncio.wait({self._running})
 
 
 def writer(url: URL) -> AsyncEngine:
     """One connection, whose transactions begin with the lock: one that reads first cannot die when it takes it."""
-    return _engine(url, _Writer, "BEGIN IMMEDIATE", 1)
+    return _engine(url, _Writer, _BEGIN_WRITE, ("busy_timeout=0", "wal_autocheckpoint=0"), 1)
 
 
 def readers(url: URL) -> AsyncEngine:
     """A few connections, each transaction one consistent view."""
-    return _engine(url, _Reader, "BEGIN", 4)
+    return _engine(url, _Reader, "BEGIN", (f"busy_timeout={LOCK_MS}",), 4)
 
 
-def _engine(url: URL, kind: type[_Connection], begin_with: str, size: int) -> AsyncEngine:
+def _engine(url: URL, kind: type[_Connection], begin_with: str, pragmas: tuple[str, ...], size: int) -> AsyncEngine:
     def connect(*arguments: Any, **more: Any) -> aiosqlite.Connection:
         more["check_same_thread"] = False
         connection = kind(lambda: sqlite3.connect(*arguments, **more), iter_chunk_size=64)
@@ -84,7 +136,7 @@ def _engine(url: URL, kind: type[_Connection], begin_with: str, size: int) -> As
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
         cursor = connection.cursor()
-        for pragma in PRAGMAS:
+        for pragma in (*PRAGMAS, *pragmas):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text, create_engine, event, insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from commons.database.sqlite import PRAGMAS
+from commons.database.sqlite import LOCK_MS, PRAGMAS
 
 ROW = Table(
     "job",
@@ -34,7 +34,7 @@ def application(folder: Path) -> FastAPI:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: object, _record: object) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]
-        for pragma in PRAGMAS:
+        for pragma in (*PRAGMAS, f"busy_timeout={LOCK_MS}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
