@@ -21,6 +21,10 @@ Waiting = tuple[Item, asyncio.Future[Result]]
 
 LARGEST = 200
 """Items in one transaction."""
+LINGER_SECONDS = 0.006
+"""Writes that follow each other sooner than this are worth waiting for: a transaction costs more than what is in it."""
+LONE_WRITES = 8
+"""So often one who waited for nobody does not wait again."""
 
 _ITEMS = telemetry.histogram(
     "database_batch_items", "Writes that shared one transaction.", buckets=(1, 2, 5, 10, 20, 50, 100, LARGEST)
@@ -39,10 +43,13 @@ class Batch(Generic[Item, Result]):
         self._write_many = write_many
         self._waiting: list[Waiting[Item, Result]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._last, self._busy, self._lone = 0.0, False, 0
 
     async def add(self, item: Item) -> Result:
         """Return the item's result once it is committed, or raise its exception."""
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._busy, self._last = loop.time() - self._last < LINGER_SECONDS, loop.time()
         self._waiting.append((item, future))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
@@ -55,11 +62,23 @@ class Batch(Generic[Item, Result]):
 
     async def _write(self) -> None:
         while self._waiting:
+            await self._linger()
             taken, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
             _ITEMS.observe(len(taken))
             if len(taken) == 1 or not await self._together(taken, last=False):
                 for each in taken:
                     await self._together([each], last=True)
+
+    async def _linger(self) -> None:
+        """Where writes come in short intervals from several, the next ones come along; who is alone goes on at once."""
+        if not self._busy:
+            return
+        if self._lone > 0:
+            self._lone -= 1
+            return
+        await asyncio.sleep(LINGER_SECONDS)
+        if len(self._waiting) == 1:
+            self._lone = LONE_WRITES
 
     async def _together(self, taken: Sequence[Waiting[Item, Result]], *, last: bool) -> bool:
         """Whether all are written and answered; the `last` try is answered with what it failed of."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from asyncio import FIRST_COMPLETED
 from collections.abc import Sequence
 
 from protocol.jobhistory.client import Stub as JobHistory
@@ -15,6 +17,9 @@ from services.entrance.held import Held
 from services.entrance.intake import JobRequest
 
 Grant = manager_pb2.EngineGrant
+WAITS_UNTOLD_SECONDS = 1.0
+"""Who waits no longer than this is not told why."""
+LOOK_SECONDS = 3600.0
 _UNSTARTED = (JobStatus.INITED, JobStatus.WAIT_FOR_RETRY)
 
 
@@ -33,36 +38,50 @@ async def obtain(held: Held, cancelled: asyncio.Event, grants: Grants, jobhistor
     if cancelled.is_set() and job.status in _UNSTARTED:
         return None
     grant = await grants.ask(request)
-    told = ""
+    told, patience_seconds = "", WAITS_UNTOLD_SECONDS
     while grant.state in (Grant.WAITING, Grant.GRANTED):
         if grant.state == Grant.GRANTED and job.status in _UNSTARTED:
             await _move(held, jobhistory, [_scheduled(grant, "held")], grant)
-        if grant.why and grant.why != told:
+        if grant.state == Grant.GRANTED:
+            patience_seconds = 0.0
+        if grant.why not in ("", told) and not patience_seconds:
             told = grant.why
-            stage = "Waiting for an engine" if grant.state == Grant.WAITING else "The engine is starting"
-            story = pb.AddStoryRequest(
-                job_id=job.job_id, epoch=job.epoch, why=f"{stage}: {told}", by="manager", status=job.status
-            )
-            held.learn(await jobhistory.AddStory(story))
+            await _tell(held, jobhistory, grant)
+        left_seconds = _left(job, wanted)
         news = asyncio.create_task(grants.news(request, grant))
         killing = asyncio.create_task(cancelled.wait())
         try:
-            await asyncio.wait({news, killing}, timeout=_left(job, wanted), return_when=asyncio.FIRST_COMPLETED)
-            if not news.done():
-                if not cancelled.is_set():
-                    await _waited_too_long(job, wanted, jobhistory)
+            seconds = min(left_seconds, patience_seconds or LOOK_SECONDS)
+            await asyncio.wait({news, killing}, timeout=seconds, return_when=FIRST_COMPLETED)
+            if news.done():
+                grant = news.result()
+            elif cancelled.is_set():
                 return None
-            grant = news.result()
+            elif seconds < left_seconds:
+                patience_seconds = 0.0
+            else:
+                await _waited_too_long(job, wanted, jobhistory)
+                return None
         finally:
             news.cancel()
             killing.cancel()
     return grant
 
 
-def _left(job: pb.LiveJob, wanted: JobRequest) -> float | None:
-    """Seconds that the job may still wait for; None without a limit."""
+async def _tell(held: Held, jobhistory: JobHistory, grant: Grant) -> None:
+    """A line of the job's log that says how its engine is doing."""
+    stage = "Waiting for an engine" if grant.state == Grant.WAITING else "The engine is starting"
+    job = held.live
+    story = pb.AddStoryRequest(
+        job_id=job.job_id, epoch=job.epoch, why=f"{stage}: {grant.why}", by="manager", status=job.status
+    )
+    held.learn(await jobhistory.AddStory(story))
+
+
+def _left(job: pb.LiveJob, wanted: JobRequest) -> float:
+    """Seconds that the job may still wait for."""
     if not wanted.queuing_timeout_seconds or job.attempt > 1:
-        return None
+        return math.inf
     return max(0.0, job.created_at_ms / 1000 + wanted.queuing_timeout_seconds - time.time())
 
 

@@ -20,6 +20,11 @@ _NODE_COLUMNS = [column.label(f"node_{column.name}") for column in NODE.c]
 """Named apart from an engine's, beside which they are read."""
 
 
+_LIVING = NODE.outerjoin(ENGINE, and_(ENGINE.c.node == NODE.c.name, ENGINE.c.status != EngineStatus.ENDED))
+_NODES_AND_ENGINES = select(*_NODE_COLUMNS, *ENGINE.c).select_from(_LIVING).order_by(ENGINE.c.created_at)
+_TAKE = update(ENGINE).where(ENGINE.c.engine_id == bindparam("taken"), ENGINE.c.status == EngineStatus.READY)
+
+
 def labels_text(labels: Labels) -> str:
     return json.dumps(dict(labels.values), sort_keys=True)
 
@@ -28,9 +33,16 @@ def labels_of(text: str) -> Labels:
     return Labels.make(json.loads(text))
 
 
-def of_jobs(table: Table, jobs: Collection[JobRef]) -> ColumnElement[bool]:
-    """Rows of these jobs' attempts."""
-    return tuple_(table.c.job_id, table.c.attempt).in_([(job.job_id, job.attempt) for job in jobs])
+def of_jobs(table: Table) -> ColumnElement[bool]:
+    """Rows of the attempts named by the parameter `jobs`, see `named`."""
+    return tuple_(table.c.job_id, table.c.attempt).in_(bindparam("jobs", expanding=True))
+
+
+def named(jobs: Collection[JobRef]) -> dict[str, list[tuple[int, int]]]:
+    return {"jobs": [(job.job_id, job.attempt) for job in jobs]}
+
+
+_UPDATE_HELD = update(ENGINE).where(ENGINE.c.status.in_(bindparam("sources", expanding=True)), of_jobs(ENGINE))
 
 
 async def engines(tx: AsyncConnection) -> list[Engine]:
@@ -41,9 +53,7 @@ async def engines(tx: AsyncConnection) -> list[Engine]:
 
 async def nodes_and_engines(tx: AsyncConnection) -> tuple[list[Node], dict[str, Engine]]:
     """All nodes, and the engines on them that have not ended, oldest first."""
-    living = NODE.outerjoin(ENGINE, and_(ENGINE.c.node == NODE.c.name, ENGINE.c.status != EngineStatus.ENDED))
-    found = select(*_NODE_COLUMNS, *ENGINE.c).select_from(living).order_by(ENGINE.c.created_at)
-    rows = (await tx.execute(found)).all()
+    rows = (await tx.execute(_NODES_AND_ENGINES)).all()
     engines = (_engine(row) for row in rows if row.engine_id is not None)
     nodes = {row.node_name: _node(row) for row in rows}
     return list(nodes.values()), {engine.engine_id: engine for engine in engines}
@@ -96,18 +106,17 @@ async def insert_engines(tx: AsyncConnection, engines: Sequence[Engine]) -> None
 
 async def take_engines(tx: AsyncConnection, engines: Sequence[Engine]) -> None:
     """Write who holds engines that were idle."""
-    where = (ENGINE.c.engine_id == bindparam("taken"), ENGINE.c.status == EngineStatus.READY)
     holders = [(engine.engine_id, engine.holder) for engine in engines if engine.holder is not None]
     rows = [{"taken": taken, "job_id": job.job_id, "attempt": job.attempt} for taken, job in holders]
-    await tx.execute(update(ENGINE).where(*where), rows)
+    await tx.execute(_TAKE, rows)
 
 
 async def update_held_engines(
     tx: AsyncConnection, jobs: Collection[JobRef], sources: Collection[EngineStatus], **values: object
 ) -> int:
     """How many engines of one of the statuses `sources` these jobs held, which now have the new values."""
-    where = (ENGINE.c.status.in_(list(sources)), of_jobs(ENGINE, jobs))
-    return (await tx.execute(update(ENGINE).where(*where).values(**values))).rowcount
+    parameters = {**named(jobs), "sources": list(sources), **values}
+    return (await tx.execute(_UPDATE_HELD, parameters)).rowcount
 
 
 async def update_engine(

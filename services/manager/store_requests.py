@@ -11,8 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commons.process.clock import to_datetime, to_ms
 from protocol.values import JobRef, Tenant
 from services.manager.rows import RELEASED, WAITING, Queue, Request
-from services.manager.store import labels_of, labels_text, of_jobs
+from services.manager.store import labels_of, labels_text, named, of_jobs
 from services.manager.tables import REQUEST
+
+_NAMED = select(REQUEST).where(of_jobs(REQUEST))
+_UPDATE_NAMED = update(REQUEST).where(of_jobs(REQUEST))
+_UPDATE_HELD = _UPDATE_NAMED.where(REQUEST.c.state != RELEASED)
+_GRANT = update(REQUEST).where(REQUEST.c.job_id == bindparam("job"), REQUEST.c.attempt == bindparam("of_attempt"))
 
 
 async def request(tx: AsyncConnection, job: JobRef) -> Request | None:
@@ -20,7 +25,7 @@ async def request(tx: AsyncConnection, job: JobRef) -> Request | None:
 
 
 async def requests_of(tx: AsyncConnection, jobs: Collection[JobRef]) -> dict[JobRef, Request]:
-    rows = await tx.execute(select(REQUEST).where(of_jobs(REQUEST, jobs)))
+    rows = await tx.execute(_NAMED, named(jobs))
     return {request.job: request for request in map(_request, rows)}
 
 
@@ -90,7 +95,6 @@ async def insert_requests(tx: AsyncConnection, requests: Sequence[Request]) -> N
 
 async def grant_requests(tx: AsyncConnection, requests: Sequence[Request]) -> None:
     """Write what became of requests that waited."""
-    where = (REQUEST.c.job_id == bindparam("job"), REQUEST.c.attempt == bindparam("of_attempt"))
     rows = [
         {
             "job": request.job.job_id,
@@ -102,20 +106,19 @@ async def grant_requests(tx: AsyncConnection, requests: Sequence[Request]) -> No
         }
         for request in requests
     ]
-    await tx.execute(update(REQUEST).where(*where), rows)
+    await tx.execute(_GRANT, rows)
 
 
 async def release_requests(tx: AsyncConnection, jobs: Collection[JobRef], now_ms: int) -> int:
     """How many of them were not released before."""
-    where = (of_jobs(REQUEST, jobs), REQUEST.c.state != RELEASED)
     values = {"state": RELEASED, "why": "given back", "changed_at": to_datetime(now_ms)}
-    return (await tx.execute(update(REQUEST).where(*where).values(values))).rowcount
+    return (await tx.execute(_UPDATE_HELD, {**named(jobs), **values})).rowcount
 
 
 async def move_request(tx: AsyncConnection, job: JobRef, instance: str, now_ms: int) -> None:
     """Its job was taken over."""
     values = {"instance": instance, "changed_at": to_datetime(now_ms)}
-    await tx.execute(update(REQUEST).where(of_jobs(REQUEST, [job])).values(values))
+    await tx.execute(_UPDATE_NAMED, {**named([job]), **values})
 
 
 async def delete_released(tx: AsyncConnection, before_ms: int) -> None:
