@@ -101,9 +101,13 @@ class Database:
             return
         if self._single is None or self._single.closed or self._single.invalidated:
             self._single = await self._writer.connect()  # and kept: giving it back would roll back once more
-        async with self._single.begin():
-            yield self._single
-        self._checkpoints.written = True
+        try:
+            async with self._single.begin():
+                yield self._single
+            self._checkpoints.written = True
+        finally:
+            if self._single.in_transaction():  # it could not even be rolled back
+                await self._single.invalidate()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
