@@ -85,12 +85,13 @@ class Batch(Generic[Item, Result]):
         try:
             async with self._db.write() as tx:
                 results = await self._write_many(tx, [item for item, _ in taken])
+                answers = list(zip(taken, results, strict=True))
         except Exception as error:
             for _, future in taken if last else ():
                 if not future.done():
                     future.set_exception(error)
             return False
-        for (_, future), result in zip(taken, results, strict=True):
+        for (_, future), result in answers:
             if future.done():
                 continue
             if isinstance(result, Exception):

@@ -104,7 +104,7 @@ class Database:
         try:
             async with self._single.begin():
                 yield self._single
-            self._checkpoints.written = True
+            self._checkpoints.writes += 1
         finally:
             if self._single.in_transaction():  # it could not even be rolled back
                 await self._single.invalidate()

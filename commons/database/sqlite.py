@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from commons.process import loops
+
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -27,7 +30,8 @@ PRAGMAS = (
 )
 LOCK_MS = 30_000
 """How long to wait for who else writes: an administrator's own tool."""
-CHECKPOINT_SECONDS = 1.0
+CHECKPOINT_LOOK_SECONDS, CHECKPOINT_SECONDS, CHECKPOINT_WRITES = 0.5, 30.0, 500
+"""How often it is looked, and after how long or how many writes the log is copied."""
 _SHORT = ("cursor", "close")
 _BEGIN_WRITE = "BEGIN IMMEDIATE"
 
@@ -86,28 +90,32 @@ class _Writer(_Connection):
 
 
 class Checkpoints:
-    """Copies what the log holds into the database, in a thread, soon after it was written."""
+    """Copies what the log holds into the database, in a thread, when enough was written or some time has passed.
+
+    The first write after that begins the log anew, for which SQLite waits for the disk once.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.written = False
-        self._running = asyncio.create_task(self._run())
+        self.writes = 0
+        """Transactions since the last one."""
+        self._since = time.monotonic()
+        self._running = asyncio.create_task(loops.repeat("copying SQLite's log", self._round, CHECKPOINT_LOOK_SECONDS))
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(CHECKPOINT_SECONDS)
-            if self.written:
-                self.written = False
-                with contextlib.suppress(sqlite3.Error):  # the log holds it until there is room
-                    await asyncio.to_thread(self._checkpoint)
+    async def _round(self) -> None:
+        late = time.monotonic() - self._since > CHECKPOINT_SECONDS
+        if self.writes >= CHECKPOINT_WRITES or (self.writes and late):
+            writes = self.writes
+            await asyncio.to_thread(self.copy)
+            self.writes, self._since = self.writes - writes, time.monotonic()
 
-    def _checkpoint(self) -> None:
+    def copy(self) -> None:
+        """As much as nobody reads."""
         with contextlib.closing(sqlite3.connect(self._path)) as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     async def stop(self) -> None:
-        self._running.cancel()
-        await asyncio.wait({self._running})
+        await loops.end(self._running)
 
 
 def writer(url: URL) -> AsyncEngine:

@@ -189,19 +189,23 @@ class Engines:
         task, engine_id = request.task, request.engine_id
         self._fence(task.job_id, request.epoch)
         name = str(JobRef(task.job_id, task.attempt))
-        if name in self._ledger.closed:
-            raise Conflict(codes.TASK_CLOSED, f"task {name} was ended before it came")
+        self._refuse_closed(name)
         engine = self._engines.get(engine_id)
         if engine is None:
             if engine_id in self._ledger.terminated:
                 raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} has ended")
             raise NotFound(codes.TASK_UNKNOWN, f"engine {engine_id} is unknown on this node")
         async with engine.handing:
+            self._refuse_closed(name)
             if engine.entry.stage is Stage.READY:
                 await self._hand_over(engine, name, request)
             elif name not in engine.entry.tasks:  # the end of one that it had is told
                 why = engine.entry.why or "not ready"
                 raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} takes no task: {why}")
+
+    def _refuse_closed(self, name: str) -> None:
+        if name in self._ledger.closed:
+            raise Conflict(codes.TASK_CLOSED, f"task {name} was ended before it came")
 
     async def _hand_over(self, engine: Engine, name: str, request: pb.RunTaskRequest) -> None:
         """Also a task that is known: what the ledger has may not have reached the engine, which takes it once."""
@@ -213,7 +217,7 @@ class Engines:
             await self._stub(request.engine_id).RunTask(request.task)
         except Conflict:  # any other failure leaves it open whether the task runs
             self._ledger.take_back(name)
-            del self._tasks[name]
+            self._tasks.pop(name, None)
             raise
 
     async def cancel_task(self, request: pb.CancelTaskRequest) -> None:
@@ -223,8 +227,8 @@ class Engines:
         engine = next((engine for engine in self._engines.values() if name in engine.entry.tasks), None)
         if engine is None:
             self._ledger.close(name)
-            await self._ledger.synced()
-        elif engine.entry.stage is Stage.READY:
+        await self._ledger.synced()
+        if engine is not None and engine.entry.stage is Stage.READY:
             cancel = engineconn_pb2.CancelTaskRequest(job_id=request.job_id, attempt=request.attempt)
             await self._stub(engine.entry.engine_id).CancelTask(cancel)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import logging
@@ -60,11 +61,11 @@ class EngineEntry:
     """Those that are not closed; kept line by line, since each job has one."""
 
 
-KEPT = 500
+KEPT = 5000
 """Tombstones, epochs and closed tasks that are kept; calls that come later than as many others are not expected."""
 
 
-LONGEST = 10 * KEPT
+LONGEST = 2 * KEPT
 """Lines of the file that grows, before it is written anew."""
 
 
@@ -141,7 +142,8 @@ class Ledger:
                 await asyncio.to_thread(self._sync)
                 self._durable = upto
                 if upto > LONGEST:
-                    self._write_anew()
+                    with contextlib.suppress(Unavailable):  # what was said is on disk
+                        self._write_anew()
         faults.reach("after ledger")
 
     def _append(self, **said: object) -> None:
@@ -161,7 +163,9 @@ class Ledger:
 
     def _learn(self, said: Mapping[str, Any]) -> None:
         self.terminated |= dict.fromkeys(said.get("terminated", ()), True)
-        self.epochs |= said.get("epochs", {})
+        for job, epoch in said.get("epochs", {}).items():
+            self.epochs.pop(job, None)  # the latest are kept
+            self.epochs[job] = epoch
         for name, task in said.get("tasks", {}).items():
             self._tasks[name] = TaskEntry(**task)
             if (engine := self.engines.get(task["engine_id"])) is not None:

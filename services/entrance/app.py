@@ -24,7 +24,7 @@ from services.entrance.dispatch import Parts
 from services.entrance.engines import Engines
 from services.entrance.grants import Grants
 from services.entrance.idempotency import SubmitKeys
-from services.entrance.instance import Instance
+from services.entrance.instance import LEASE_RENEWALS, Instance
 from services.entrance.intake import Intake
 from services.entrance.jobs import Jobs
 from services.entrance.logs import Logs
@@ -56,7 +56,7 @@ class Entrance:
         name = f"{settings.host}:{settings.port}" if settings.port else f"{settings.host}:{settings.home_folder.name}"
         self._grants = Grants(manager, name)
         parts = Parts(jobhistory, manager, ecm_of, self._grants, storage)
-        self._instance = Instance(name, jobhistory, parts, settings.lease_seconds / 5)
+        self._instance = Instance(name, jobhistory, parts, settings.lease_seconds / LEASE_RENEWALS)
         engines = Engines(manager, settings.tenant_running_jobs)
         self._users = Users(db, clock, settings.session_seconds)
         jobs = Jobs(

@@ -63,27 +63,30 @@ async def _until_ended(held: Held, cancelled: asyncio.Event, parts: Parts) -> No
         job = held.live
         if job.wanted != "run":
             cancelled.set()
-        ref = JobRef(job.job_id, job.attempt)
+        ref, after = JobRef(job.job_id, job.attempt), None
         try:
             after = await _run(held, cancelled, parts)
         except HeadgateError as error:
-            if error.code == codes.NO_LONGER_YOURS:
-                log.info("job %s is no longer ours: %s", job.job_id, error)
-                parts.grants.forget(ref)
-                return
             log.warning("job %s waits: %s", job.job_id, error)
             await asyncio.sleep(AGAIN_SECONDS)
-        else:
+        if after is not None:
             spoiled = after.spoiled or JobRequest.from_json(job.request).execute_once
             await _give_back(ref, parts, spoiled=spoiled)
             if not after.retried:
                 await _drop_code(job, parts)
                 return
-            await asyncio.sleep(RETRY_SECONDS)
-        if not await _refresh(held, parts):  # its end was recorded, and only the answer was lost
+        try:
+            goes_on = await _refresh(held, parts)
+        except Conflict as error:
+            log.info("job %s is no longer ours: %s", job.job_id, error)
+            parts.grants.forget(ref)
+            return
+        if not goes_on:  # its end was recorded, and only the answer was lost
             await _give_back(ref, parts, spoiled=True)
             await _drop_code(job, parts)
             return
+        if after is not None:
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +268,13 @@ async def _end(held: Held, parts: Parts, to: JobStatus, code: int, why: str) -> 
 
 
 async def _refresh(held: Held, parts: Parts) -> bool:
-    """Whether the job has not ended; it is as its rows say now."""
+    """Whether the job has not ended; it is as its rows say now. Raises Conflict when it is another owner's."""
     while True:
         try:
             return await held.refresh(parts.jobhistory)
         except HeadgateError as error:
+            if error.code == codes.NO_LONGER_YOURS:
+                raise
             log.warning("job %s waits: %s", held.job.job_id, error)
             await asyncio.sleep(AGAIN_SECONDS)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from commons.process import telemetry
-from commons.process.errors import HeadgateError, Unavailable
+from commons.process.errors import Unavailable
 from protocol import codes
 from protocol.ecm.client import Stub as Ecm
 from protocol.ecm.v1 import ecm_pb2
@@ -77,7 +77,7 @@ async def _read(ecm: Ecm, request: ecm_pb2.WatchTaskRequest, gathered: asyncio.Q
         async for message in ecm.WatchTask(request):
             for event in message.events:
                 await gathered.put(event)
-    except HeadgateError:
+    except Exception:
         await gathered.put(None)
         raise
     await gathered.put(None)

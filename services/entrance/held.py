@@ -61,8 +61,9 @@ class Held:
         self.live.status = change.status
         job = pb.Job()
         job.CopyFrom(self.job)
-        job.status, job.updated_at_ms = change.status, change.updated_at_ms
-        job.error_code, job.error_desc = change.error_code, change.error_desc
+        job.status, job.error_code, job.error_desc = change.status, change.error_code, change.error_desc
+        if change.HasField("updated_at_ms"):
+            job.updated_at_ms = change.updated_at_ms
         if change.HasField("progress"):
             job.progress = change.progress
         if change.HasField("metrics"):

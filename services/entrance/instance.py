@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from commons.process import loops, telemetry
 from commons.process.errors import Conflict, HeadgateError
@@ -17,6 +18,8 @@ from services.entrance.wire.exec_id import JobId, ShortId
 log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 5.0
+LEASE_RENEWALS = 5
+"""So many renewals come in the time of a lease."""
 
 _RENEWALS = telemetry.counter(
     "lease_renewals", "This entrance's lease: renewed, failed (no answer), lost (another process has it).", ("outcome",)
@@ -32,18 +35,24 @@ class Instance:
         self._jobhistory = jobhistory
         self._parts = parts
         self._renew_seconds = renew_seconds
-        self._incarnation = random_hex(64)
+        self._incarnation = ""
+        self._renewed_at = 0.0
         self._jobs: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._held: dict[int | str, Held] = {}  # by id and by short id
         self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take up the jobs an earlier incarnation left."""
+        await self._register()
+        what, every = "renewing this instance's lease", self._renew_seconds
+        self._renewing = asyncio.create_task(loops.repeat(what, self._renew, every, first_seconds=every))
+
+    async def _register(self) -> None:
+        self._incarnation = random_hex(64)
         request = pb.RegisterInstanceRequest(instance=self.name, incarnation=self._incarnation)
         for job_id in (await self._jobhistory.RegisterInstance(request)).job_ids:
             self._begin(job_id)
-        what, every = "renewing this instance's lease", self._renew_seconds
-        self._renewing = asyncio.create_task(loops.repeat(what, self._renew, every, first_seconds=every))
+        self._renewed_at = time.monotonic()
 
     def take(self, job: pb.Job) -> None:
         """Run a job that is ours now, unless it runs or has ended."""
@@ -79,8 +88,11 @@ class Instance:
 
     async def stop(self) -> None:
         """Let go of all jobs where they are."""
-        tasks = [task for task, _ in self._jobs.values()]
-        await loops.end(*tasks, self._renewing)
+        await loops.end(self._renewing)
+        await self._let_all_go()
+
+    async def _let_all_go(self) -> None:
+        await loops.end(*(task for task, _ in self._jobs.values()))
 
     async def _run(self, job_id: int, cancelled: asyncio.Event) -> None:
         async def run() -> None:
@@ -98,21 +110,28 @@ class Instance:
             self._jobs.pop(job_id, None)
 
     async def _renew(self) -> None:
+        if time.monotonic() - self._renewed_at > LEASE_RENEWALS * self._renew_seconds:
+            # others may have taken the jobs: what is still this one's is asked for as after a start
+            log.warning("the lease of %s was not renewed in time: its jobs are taken up anew", self.name)
+            await self._let_all_go()
+            await self._register()
         request = pb.RenewInstanceRequest(instance=self.name, incarnation=self._incarnation)
         try:
             reply = await self._jobhistory.RenewInstance(request)
         except Conflict as error:
             _RENEWALS.labels("lost").inc()
             log.error("%s: this process lets go of all jobs", error)
-            for task, _ in list(self._jobs.values()):
-                task.cancel()
+            await self._let_all_go()
             return
         except HeadgateError:
             _RENEWALS.labels("failed").inc()
             raise
         _RENEWALS.labels("renewed").inc()
+        self._renewed_at = time.monotonic()
         _TAKEN.inc(len(reply.taken))
         for job_id in reply.taken:
+            if job_id in self._jobs:  # an older run, whose epoch is not the job's any more
+                await loops.end(self._jobs[job_id][0])
             self._begin(job_id)
         for job_id in reply.cancelled:
             self.cancel(job_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from asyncio import FIRST_COMPLETED
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from services.entrance.intake import JobRequest
 Grant = manager_pb2.EngineGrant
 WAITS_UNTOLD_SECONDS = 1.0
 """Who waits no longer than this is not told why."""
-LOOK_SECONDS = 3600.0
+NO_LIMIT_SECONDS = 10 * 365 * 86_400.0
 _UNSTARTED = (JobStatus.INITED, JobStatus.WAIT_FOR_RETRY)
 
 
@@ -38,28 +37,27 @@ async def obtain(held: Held, cancelled: asyncio.Event, grants: Grants, jobhistor
     if cancelled.is_set() and job.status in _UNSTARTED:
         return None
     grant = await grants.ask(request)
-    told, patience_seconds = "", WAITS_UNTOLD_SECONDS
+    told, untold_until = "", time.monotonic() + WAITS_UNTOLD_SECONDS
     while grant.state in (Grant.WAITING, Grant.GRANTED):
         if grant.state == Grant.GRANTED and job.status in _UNSTARTED:
             await _move(held, jobhistory, [_scheduled(grant, "held")], grant)
         if grant.state == Grant.GRANTED:
-            patience_seconds = 0.0
-        if grant.why not in ("", told) and not patience_seconds:
+            untold_until = 0.0
+        patience_seconds = untold_until - time.monotonic()
+        if grant.why not in ("", told) and patience_seconds <= 0:
             told = grant.why
             await _tell(held, jobhistory, grant)
         left_seconds = _left(job, wanted)
         news = asyncio.create_task(grants.news(request, grant))
         killing = asyncio.create_task(cancelled.wait())
         try:
-            seconds = min(left_seconds, patience_seconds or LOOK_SECONDS)
+            seconds = patience_seconds if 0 < patience_seconds < left_seconds else left_seconds
             await asyncio.wait({news, killing}, timeout=seconds, return_when=FIRST_COMPLETED)
             if news.done():
                 grant = news.result()
             elif cancelled.is_set():
                 return None
-            elif seconds < left_seconds:
-                patience_seconds = 0.0
-            else:
+            elif seconds == left_seconds:
                 await _waited_too_long(job, wanted, jobhistory)
                 return None
         finally:
@@ -81,7 +79,7 @@ async def _tell(held: Held, jobhistory: JobHistory, grant: Grant) -> None:
 def _left(job: pb.LiveJob, wanted: JobRequest) -> float:
     """Seconds that the job may still wait for."""
     if not wanted.queuing_timeout_seconds or job.attempt > 1:
-        return math.inf
+        return NO_LIMIT_SECONDS
     return max(0.0, job.created_at_ms / 1000 + wanted.queuing_timeout_seconds - time.time())
 
 

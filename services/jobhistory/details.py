@@ -20,9 +20,11 @@ ALMOST_DONE = 0.99
 
 
 async def record(tx: Transaction, jobs: Jobs, clock: Clock, request: pb.RecordRequest) -> pb.JobChange:
-    """Record events `after`+1 to `up_to`. Raises Conflict unless `after` is what was recorded last."""
-    row = await store.lock_live(tx, request.job_id, request.epoch, request.after)
-    if row is None:
+    """Record events `after`+1 to `up_to`, once. Raises Conflict unless `after` is what was recorded last."""
+    row = await store.lock_live(tx, request.job_id, request.epoch)
+    if row is not None and row.events_seen == request.up_to:  # the answer was lost
+        return pb.JobChange(status=row.status, progress=float(row.progress or 0), metrics=row.metrics)
+    if row is None or row.events_seen != request.after:
         raise Conflict(
             codes.NO_LONGER_YOURS, f"job {request.job_id}: events after {request.after} are not yours to tell"
         )

@@ -79,7 +79,7 @@ class Jobs:
         ids = await store.insert_groups(tx, groups)
         if ids is None:
             return None
-        saved = list(zip(ids, requests, strict=True))
+        saved = [(ids[request.short_id], request) for request in requests]
         if live := [_live_values(*each) for each in saved if not each[1].HasField("refusal")]:
             await store.insert_live(tx, live)
         if refused := [each for each in saved if each[1].HasField("refusal")]:
@@ -135,7 +135,7 @@ class Jobs:
         now = to_datetime(self._clock.now_ms())
         events = [_event(request.job_id, now, request.status, request.status, request.by, request.why)]
         await store.insert_events(tx, events)
-        return _change({"status": request.status, "updated_time": now}, events)
+        return _change({"status": request.status}, events)
 
 
 async def find(tx: Transaction, *, job_id: int = 0, short_id: str = "") -> pb.Job:
@@ -286,7 +286,7 @@ def _change(values: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> p
         metrics=metrics,
         error_code=values.get("error_code", 0),
         error_desc=values.get("error_desc", ""),
-        updated_at_ms=to_ms(values["updated_time"]),
+        updated_at_ms=to_ms(values["updated_time"]) if "updated_time" in values else None,
         added=map(line_of, events),
     )
 

@@ -35,10 +35,10 @@ _UPDATE_GROUP = update(GROUP).where(
     GROUP.c.id == bindparam("job"), GROUP.c.status.in_(bindparam("sources", expanding=True))
 )
 _RECORDED = (
-    select(LIVE.c.wanted, LIVE.c.wanted_by, LIVE.c.attempt)
+    select(LIVE.c.wanted, LIVE.c.wanted_by, LIVE.c.attempt, LIVE.c.events_seen)
     .add_columns(GROUP.c.status, GROUP.c.metrics, GROUP.c.progress, GROUP.c.result_location)
     .join(GROUP, GROUP.c.id == LIVE.c.job_id)
-    .where(*_MINE, LIVE.c.events_seen == bindparam("seen"))
+    .where(*_MINE)
     .with_for_update(of=LIVE)
 )
 _WAITING = (
@@ -46,7 +46,7 @@ _WAITING = (
     .where(LIVE.c.user.in_(bindparam("users", expanding=True)), LIVE.c.engine_id == "")
     .group_by(LIVE.c.user, LIVE.c.creator)
 )
-_INSERT_GROUPS = insert(GROUP).returning(GROUP.c.id, sort_by_parameter_order=True)
+_INSERT_GROUPS = insert(GROUP).returning(GROUP.c.job_req_id, GROUP.c.id)
 
 
 async def job(tx: AsyncConnection, *, job_id: int = 0, short_id: str = "") -> Row[Any] | None:
@@ -142,13 +142,13 @@ async def waiting(tx: AsyncConnection, tenants: Collection[Tenant]) -> dict[Tena
     return {Tenant(user, creator): count for user, creator, count in rows}
 
 
-async def insert_groups(tx: AsyncConnection, rows: Sequence[Values]) -> list[int] | None:
-    """Insert group rows; their ids in the order of the rows. None, and none is inserted, when one is there already."""
+async def insert_groups(tx: AsyncConnection, rows: Sequence[Values]) -> dict[str, int] | None:
+    """Insert group rows by one statement; their ids by short id. None, and none is inserted, when one is there."""
     try:
         inserted = await tx.execute(_INSERT_GROUPS, list(rows))
     except IntegrityError:
         return None
-    return list(inserted.scalars())
+    return {short_id: job_id for short_id, job_id in inserted}
 
 
 async def insert_live(tx: AsyncConnection, rows: Sequence[Values]) -> None:
@@ -174,9 +174,9 @@ async def update_live(tx: AsyncConnection, job_id: int, epoch: int, values: Valu
     return (await tx.execute(_UPDATE_LIVE, {"job": job_id, "mine": epoch, **values})).rowcount == 1
 
 
-async def lock_live(tx: AsyncConnection, job_id: int, epoch: int, events_seen: int) -> Row[Any] | None:
-    """Wishes and attempt of a live row that is the caller's, with what is recorded of its job; locked until the end."""
-    found = await tx.execute(_RECORDED, {"job": job_id, "mine": epoch, "seen": events_seen})
+async def lock_live(tx: AsyncConnection, job_id: int, epoch: int) -> Row[Any] | None:
+    """A live row that is the caller's, with what is recorded of its job; locked until the transaction ends."""
+    found = await tx.execute(_RECORDED, {"job": job_id, "mine": epoch})
     row: Row[Any] | None = found.first()
     return row
 

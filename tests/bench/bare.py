@@ -29,7 +29,7 @@ ROW = Table(
 
 def application(folder: Path) -> FastAPI:
     ROW.metadata.create_all(create_engine(f"sqlite:///{folder}/bare.db"))
-    engine = create_async_engine(f"sqlite+aiosqlite:///{folder}/bare.db")
+    engine = create_async_engine(f"sqlite+aiosqlite:///{folder}/bare.db", pool_size=1, max_overflow=0)  # one writer
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: object, _record: object) -> None:

@@ -42,9 +42,8 @@ def run(bench: Bench) -> Iterator[Row]:
             assert writer.returncode == 0
             return took
 
-        followed(), tailed()
         before = resident_mb(service.process.pid)
-        measured = bench.alternate(followed, tailed, warm=False)
+        measured = bench.alternate(followed, tailed)
         grown = resident_mb(service.process.pid) - before
         yield Row(f"{lines:,} log lines, followed to the end", "ms", *measured, Goal(at_most=2))
         yield Row("service memory, grown by following", "MB", [grown], goal=Goal(at_most=20))

@@ -5,6 +5,7 @@ A running job is asked for where it is held; an ended one is answered from the j
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from tests.bench import load
@@ -23,12 +24,12 @@ def run(bench: Bench) -> Iterator[Row]:
         ended.wait()
         running = service.admin.submit("sleep 3600", engine="shell")
         while running.status() != "Running":
-            pass
+            time.sleep(0.05)
         headers = {"Token-Code": service.token, "Token-User": service.user}
         count = bench.sized(3000, 100)
         for job, name, goal in (
             (running, "by its holder", Goal(at_least=0.5)),
-            (ended, "by another", Goal(at_least=0.1)),
+            (ended, "of an ended job", Goal(at_least=0.1)),
         ):
             ours = load.Request(f"{service.url}/api/rest_j/v1/entrance/{job.id}/status", headers)
             beside = load.Request(f"{bare}/constant", {})

@@ -1,4 +1,4 @@
-"""Jobs per second through one tenant's 8 engines that do nothing, of 1,000 jobs that are queued at once."""
+"""Jobs per second through one tenant's 8 engines that do nothing, of 1,000 submitted as fast as they are taken."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ def run(bench: Bench) -> Iterator[Row]:
         def rate() -> float:
             began = time.perf_counter()
             load.rate(submit_request(service), 32, jobs - 32)
-            while service.admin.jobs(1, 1, "Inited,Scheduled,Running"):
+            while service.admin.jobs(1, 1, "Inited,WaitForRetry,Scheduled,Running"):
                 time.sleep(0.05)
+            assert not service.admin.jobs(1, 1, "Failed,Cancelled,Timeout")
             return jobs / (time.perf_counter() - began)
 
         rate()  # the engines start
         yield Row(
-            f"jobs, {jobs:,} queued, {ENGINES} engines",
+            f"jobs, {jobs:,} at once, {ENGINES} engines",
             "1/s",
             [rate() for _ in range(bench.runs)],
             goal=Goal(at_least=150),

@@ -147,6 +147,17 @@ async def test_jobs_of_an_instance_that_is_silent_are_taken_over(tmp_path: Path)
     await db.close()
 
 
+async def test_a_submit_that_is_known_takes_none_of_those_with_it(history: JobHistoryServicer) -> None:
+    known = await history.SaveJobHistory(request("b", user="u0"), None)
+    answers = await asyncio.gather(
+        *(history.SaveJobHistory(request(s, user=f"u{s}"), None) for s in "acd"),
+        history.SaveJobHistory(request("b", user="u0"), None),
+    )
+    assert answers[-1].job_id == known.job_id and len({job.job_id for job in answers}) == 4
+    for job in answers:
+        assert (await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None)).HasField("live"), job.short_id
+
+
 async def test_the_same_submit_twice_at_once_is_one_job(history: JobHistoryServicer) -> None:
     first, again, other = await asyncio.gather(*(history.SaveJobHistory(request(s), None) for s in ("s1", "s1", "s2")))
     assert first.job_id == again.job_id != other.job_id
@@ -160,8 +171,9 @@ async def test_events_are_recorded_once_and_the_end_ends_the_job(history: JobHis
     progress = engine.TaskEvent(number=2, progress=engine.Progress(fraction=1.0))
     news = pb.RecordRequest(job_id=job.job_id, epoch=1, after=0, up_to=2, events=[started, progress])
     await history.Record(news, None)
-    with pytest.raises(Conflict):
-        await history.Record(news, None)
+    assert (await history.Record(news, None)).progress == 0.99, "the answer was lost: it is not recorded twice"
+    with pytest.raises(Conflict, match="events after 1 are not yours to tell"):
+        await history.Record(pb.RecordRequest(job_id=job.job_id, epoch=1, after=1, up_to=3, events=[progress]), None)
     running = await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None)
     assert running.progress == 0.99
     done = [

@@ -715,21 +715,25 @@ class JobChange(_message.Message):
         metrics: _builtins.str | None = ...,
         error_code: _builtins.int = ...,
         error_desc: _builtins.str = ...,
-        updated_at_ms: _builtins.int = ...,
+        updated_at_ms: _builtins.int | None = ...,
         added: _abc.Iterable[Global___StoryLine] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_metrics", b"_metrics", "_progress", b"_progress", "metrics", b"metrics", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_metrics", b"_metrics", "_progress", b"_progress", "_updated_at_ms", b"_updated_at_ms", "metrics", b"metrics", "progress", b"progress", "updated_at_ms", b"updated_at_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metrics", b"_metrics", "_progress", b"_progress", "added", b"added", "error_code", b"error_code", "error_desc", b"error_desc", "metrics", b"metrics", "progress", b"progress", "status", b"status", "updated_at_ms", b"updated_at_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metrics", b"_metrics", "_progress", b"_progress", "_updated_at_ms", b"_updated_at_ms", "added", b"added", "error_code", b"error_code", "error_desc", b"error_desc", "metrics", b"metrics", "progress", b"progress", "status", b"status", "updated_at_ms", b"updated_at_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__metrics: _TypeAlias = _typing.Literal["metrics"]  # noqa: Y015
     _WhichOneofArgType__metrics: _TypeAlias = _typing.Literal["_metrics", b"_metrics"]  # noqa: Y015
     _WhichOneofReturnType__progress: _TypeAlias = _typing.Literal["progress"]  # noqa: Y015
     _WhichOneofArgType__progress: _TypeAlias = _typing.Literal["_progress", b"_progress"]  # noqa: Y015
+    _WhichOneofReturnType__updated_at_ms: _TypeAlias = _typing.Literal["updated_at_ms"]  # noqa: Y015
+    _WhichOneofArgType__updated_at_ms: _TypeAlias = _typing.Literal["_updated_at_ms", b"_updated_at_ms"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__metrics) -> _WhichOneofReturnType__metrics | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__progress) -> _WhichOneofReturnType__progress | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__updated_at_ms) -> _WhichOneofReturnType__updated_at_ms | None: ...
 
 Global___JobChange: _TypeAlias = JobChange  # noqa: Y015
 

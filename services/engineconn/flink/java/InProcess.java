@@ -19,7 +19,7 @@ import org.apache.flink.runtime.minicluster.MiniClusterJobClient;
  */
 public class InProcess implements PipelineExecutorFactory, PipelineExecutor {
     private static final String NAME = "headgate";
-    private static MiniCluster cluster;
+    private static volatile MiniCluster cluster;
 
     /** Jobs whose execution.target is `headgate` run here from now on. */
     public void use(MiniCluster cluster) {

@@ -55,7 +55,7 @@ public class RowBatches implements Runnable {
     }
 
     /** Starts to read the rows of a running query. */
-    public void read(CloseableIterator rows) throws Exception {
+    public void read(CloseableIterator rows) {
         this.rows = rows;
         askEvery(SOON_MILLIS);
         reader = new Thread(this, "headgate-rows");
@@ -136,11 +136,11 @@ public class RowBatches implements Runnable {
      * How soon the job is asked for rows again when it had none. Flink always takes 100 ms, twice for the shortest
      * query, and offers no way to choose; a Flink that keeps the interval elsewhere is only slower.
      */
-    private void askEvery(int millis) throws Exception {
+    private void askEvery(int millis) {
         try {
             Object fetcher = value(value(rows, "iterator"), "fetcher");
             field(fetcher, "retryMillis").setInt(fetcher, millis);
-        } catch (NoSuchFieldException unknown) {
+        } catch (Exception unknown) {
             return;
         }
     }
