@@ -1,7 +1,8 @@
-"""How an attempt ends whose engine has no word of its own: as its job was wished to, and with the reason."""
+"""How an attempt ends whose engine has no word of its own, and when a job is somebody else's."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from commons.process.errors import Conflict, HeadgateError
 from protocol import codes
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JobStatus
-from services.entrance.dispatch import Parts, _unfinished
+from services.entrance import dispatch
+from services.entrance.dispatch import Parts, _After, _unfinished, run_job
 from services.entrance.held import Held
 from services.entrance.intake import JobRequest
 from services.entrance.obtaining import Grant
@@ -62,3 +64,45 @@ async def test_an_attempt_without_an_end_of_its_own(wanted: str, by: str, code: 
     (end,) = history.ends
     assert (end.steps[-1].to, end.error_desc) == (status, words)
     assert after.retried == (status == JobStatus.WAIT_FOR_RETRY)
+
+
+class Manager:
+    def __init__(self) -> None:
+        self.given_back = 0
+
+    async def ReleaseEngine(self, request: object) -> None:
+        self.given_back += 1
+
+
+class Grants:
+    def __init__(self) -> None:
+        self.forgotten = 0
+
+    def forget(self, job: object) -> None:
+        self.forgotten += 1
+
+
+@pytest.mark.parametrize(("epoch", "runs", "given_back"), [(1, 2, 1), (2, 1, 0), (0, 1, 1)])
+async def test_a_refused_write_is_ours_again_another_owners_or_the_end(
+    monkeypatch: pytest.MonkeyPatch, epoch: int, runs: int, given_back: int
+) -> None:
+    """An answer was lost (the epoch is as it was), another has taken the job over, or the job has ended."""
+    history: Any = History("run", "")
+    history.job.live.epoch = epoch
+    if not epoch:
+        history.job.ClearField("live")
+    ran: list[int] = []
+
+    async def run(held: Held, *_: object) -> _After:
+        ran.append(held.live.epoch)
+        if len(ran) == 1:
+            raise Conflict(codes.NO_LONGER_YOURS, "events after 3 are not yours to tell")
+        return _After(spoiled=False)
+
+    monkeypatch.setattr(dispatch, "_run", run)
+    monkeypatch.setattr(dispatch, "AGAIN_SECONDS", 0)
+    manager, grants = Manager(), Grants()
+    parts: Any = Parts(history, manager, None, grants, None)  # type: ignore[arg-type]
+    await asyncio.wait_for(run_job(Held(history.told, []), asyncio.Event(), parts), 10)
+    assert (len(ran), set(ran)) == (runs, {1}), "never with another owner's epoch"
+    assert (manager.given_back, grants.forgotten) == (given_back, 1)
