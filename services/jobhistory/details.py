@@ -47,10 +47,11 @@ async def record(tx: Transaction, jobs: Jobs, clock: Clock, request: pb.RecordRe
     more: dict[str, object] = {"metrics": json.dumps(metrics)}
     if ended is not None:
         return await jobs.move(tx, _end_of(row, request, ended), **more)
-    await store.update_live(tx, request.job_id, request.epoch, {"events_seen": request.up_to})
+    kept = await store.update_live(tx, request.job_id, request.epoch, {"events_seen": request.up_to})
     now = clock.now_ms()
     values = {**more, "progress": str(progress), "updated_time": to_datetime(now)}
-    await store.update_group(tx, request.job_id, [row.status], values)
+    kept = await store.update_group(tx, request.job_id, row.status, values) and kept
+    assert kept, "the live row is locked"
     return pb.JobChange(status=row.status, progress=progress, metrics=str(more["metrics"]), updated_at_ms=now)
 
 

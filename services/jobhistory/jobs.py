@@ -116,7 +116,7 @@ class Jobs:
             ok = target is JobStatus.SUCCEED
             why = "" if ok else cut(request.error_desc or request.steps[-1].why, LONGEST_DESCRIPTION)
             values |= {"progress": "1.0", "error_code": 0 if ok else request.error_code, "error_desc": why}
-        if not await store.update_group(tx, job_id, [request.source], values):
+        if not await store.update_group(tx, job_id, request.source, values):
             raise Conflict(codes.TRANSITION_REFUSED, f"job {job_id} is not {request.source} and cannot become {target}")
         if JOB.final(target):
             await store_retention.keep_files(tx, {job_id: now})

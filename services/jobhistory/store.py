@@ -31,9 +31,7 @@ _JOB = _jobs().where(GROUP.c.id == bindparam("job"))
 _JOB_BY_SHORT_ID = _jobs().where(GROUP.c.job_req_id == bindparam("short"))
 _MINE = (LIVE.c.job_id == bindparam("job"), LIVE.c.epoch == bindparam("mine"))
 _UPDATE_LIVE, _DELETE_LIVE = update(LIVE).where(*_MINE), delete(LIVE).where(*_MINE)
-_UPDATE_GROUP = update(GROUP).where(
-    GROUP.c.id == bindparam("job"), GROUP.c.status.in_(bindparam("sources", expanding=True))
-)
+_UPDATE_GROUP = update(GROUP).where(GROUP.c.id == bindparam("job"), GROUP.c.status == bindparam("source_status"))
 _RECORDED = (
     select(LIVE.c.wanted, LIVE.c.wanted_by, LIVE.c.attempt, LIVE.c.events_seen)
     .add_columns(GROUP.c.status, GROUP.c.metrics, GROUP.c.progress, GROUP.c.result_location)
@@ -186,9 +184,9 @@ async def delete_live(tx: AsyncConnection, job_id: int, epoch: int) -> bool:
     return (await tx.execute(_DELETE_LIVE, {"job": job_id, "mine": epoch})).rowcount == 1
 
 
-async def update_group(tx: AsyncConnection, job_id: int, sources: Collection[str], values: Values) -> bool:
-    """Whether the job had one of the statuses `sources`, and now has the new values."""
-    changed = await tx.execute(_UPDATE_GROUP, {"job": job_id, "sources": list(sources), **values})
+async def update_group(tx: AsyncConnection, job_id: int, source: str, values: Values) -> bool:
+    """Whether the job had the status `source`, and now has the new values."""
+    changed = await tx.execute(_UPDATE_GROUP, {"job": job_id, "source_status": source, **values})
     return changed.rowcount == 1
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,3 +69,13 @@ def process(module: str, *arguments: str) -> Iterator[str]:
 def resident_mb(pid: int) -> float:
     """The process' resident memory."""
     return float(psutil.Process(pid).memory_info().rss) / 2**20
+
+
+def median_ms(measured: Callable[[], object], count: int) -> float:
+    """How long one takes, of so many one after the other."""
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        measured()
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)

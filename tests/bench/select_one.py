@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.bench.running import Bench
-from tests.bench.straight import median_ms, straight
+from tests.bench.running import Bench, median_ms
+from tests.bench.straight import straight
 from tests.bench.table import Goal, Row
 
 CODE = "SELECT 1"

@@ -7,7 +7,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,13 +125,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((launch.HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def median_ms(measure: Any, count: int) -> float:
-    """How long one takes, of so many one after the other."""
-    times = []
-    for _ in range(count):
-        began = time.perf_counter()
-        measure()
-        times.append((time.perf_counter() - began) * 1000)
-    return sorted(times)[count // 2]
