@@ -52,11 +52,12 @@ MilliTime = DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 class Database:
     """Use `await Database.open(url)`; close it with `close()`."""
 
-    def __init__(self, writer: AsyncEngine, readers: AsyncEngine, checkpoints: sqlite.Checkpoints | None) -> None:
+    def __init__(self, writer: AsyncEngine, readers: AsyncEngine, path: str | None = None) -> None:
+        """With the `path` of SQLite's file there is one writer."""
         self._writer = writer
         self._readers = readers
-        self._checkpoints = checkpoints
         self._turn = asyncio.Lock()
+        self._checkpoints = sqlite.Checkpoints(path, self._turn) if path is not None else None
         self._single: AsyncConnection | None = None
         self.failures = 0
         """Transactions that failed because of the database, not of what was written."""
@@ -69,9 +70,8 @@ class Database:
             engine = create_async_engine(
                 parsed, pool_pre_ping=True, isolation_level="READ COMMITTED", hide_parameters=True
             )
-            return cls(engine, engine, None)
-        checkpoints = sqlite.Checkpoints(parsed.database or "")
-        return cls(sqlite.writer(parsed), sqlite.readers(parsed), checkpoints)
+            return cls(engine, engine)
+        return cls(sqlite.writer(parsed), sqlite.readers(parsed), parsed.database or "")
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:

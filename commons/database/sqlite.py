@@ -92,11 +92,13 @@ class _Writer(_Connection):
 class Checkpoints:
     """Copies what the log holds into the database, in a thread, when enough was written or some time has passed.
 
-    The first write after that begins the log anew, for which SQLite waits for the disk once.
+    What was written meanwhile is copied in a writer's `turn`: only when all is copied does the next write begin the log
+    anew (for which SQLite waits for the disk once), instead of making it longer.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, turn: asyncio.Lock) -> None:
         self._path = path
+        self._turn = turn
         self.writes = 0
         """Transactions since the last one."""
         self._since = time.monotonic()
@@ -105,9 +107,10 @@ class Checkpoints:
     async def _round(self) -> None:
         late = time.monotonic() - self._since > CHECKPOINT_SECONDS
         if self.writes >= CHECKPOINT_WRITES or (self.writes and late):
-            writes = self.writes
             await asyncio.to_thread(self.copy)
-            self.writes, self._since = self.writes - writes, time.monotonic()
+            async with self._turn:
+                await asyncio.to_thread(self.copy)
+                self.writes, self._since = 0, time.monotonic()
 
     def copy(self) -> None:
         """As much as nobody reads."""

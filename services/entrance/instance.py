@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
+from functools import partial
 
 from commons.process import loops, telemetry
 from commons.process.errors import Conflict, HeadgateError
@@ -51,7 +53,7 @@ class Instance:
         self._incarnation = random_hex(64)
         request = pb.RegisterInstanceRequest(instance=self.name, incarnation=self._incarnation)
         for job_id in (await self._jobhistory.RegisterInstance(request)).job_ids:
-            self._begin(job_id)
+            await self._begin_anew(job_id)
         self._renewed_at = time.monotonic()
 
     def take(self, job: pb.Job) -> None:
@@ -69,7 +71,28 @@ class Instance:
                 self._hold(held)
             cancelled = asyncio.Event()
             task = asyncio.create_task(self._run(job_id, cancelled), name=f"job {job_id}")
+            task.add_done_callback(partial(self._ended, job_id))
             self._jobs[job_id] = (task, cancelled)
+
+    async def _begin_anew(self, job_id: int) -> None:
+        """Run a job whose epoch has risen, instead of whatever runs it here."""
+        while job_id in self._jobs:
+            await self._end([job_id])
+        self._begin(job_id)
+
+    async def _end(self, job_ids: Iterable[int]) -> None:
+        """Let go of these jobs where they are."""
+        runs = [(job_id, self._jobs.pop(job_id)[0]) for job_id in job_ids]
+        for job_id, _ in runs:
+            self._let_go(job_id)
+        await loops.end(*(task for _, task in runs))
+
+    def _ended(self, job_id: int, task: asyncio.Task[None]) -> None:
+        """Also of one that was cancelled before it began."""
+        run = self._jobs.get(job_id)
+        if run is not None and run[0] is task:
+            self._let_go(job_id)
+            del self._jobs[job_id]
 
     def _hold(self, held: Held) -> None:
         self._held[held.job.job_id] = self._held[held.job.short_id] = held
@@ -89,10 +112,7 @@ class Instance:
     async def stop(self) -> None:
         """Let go of all jobs where they are."""
         await loops.end(self._renewing)
-        await self._let_all_go()
-
-    async def _let_all_go(self) -> None:
-        await loops.end(*(task for task, _ in self._jobs.values()))
+        await self._end(list(self._jobs))
 
     async def _run(self, job_id: int, cancelled: asyncio.Event) -> None:
         async def run() -> None:
@@ -101,19 +121,15 @@ class Instance:
                 self._hold(held)
                 await run_job(held, cancelled, self._parts)
 
-        try:
-            while not await loops.survive(f"job {job_id}", run):
-                self._let_go(job_id)  # its rows may say more
-                await asyncio.sleep(AGAIN_SECONDS)
-        finally:
-            self._let_go(job_id)
-            self._jobs.pop(job_id, None)
+        while not await loops.survive(f"job {job_id}", run):
+            self._let_go(job_id)  # its rows may say more
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def _renew(self) -> None:
         if time.monotonic() - self._renewed_at > LEASE_RENEWALS * self._renew_seconds:
             # others may have taken the jobs: what is still this one's is asked for as after a start
             log.warning("the lease of %s was not renewed in time: its jobs are taken up anew", self.name)
-            await self._let_all_go()
+            await self._end(list(self._jobs))
             await self._register()
         request = pb.RenewInstanceRequest(instance=self.name, incarnation=self._incarnation)
         try:
@@ -121,7 +137,7 @@ class Instance:
         except Conflict as error:
             _RENEWALS.labels("lost").inc()
             log.error("%s: this process lets go of all jobs", error)
-            await self._let_all_go()
+            await self._end(list(self._jobs))
             return
         except HeadgateError:
             _RENEWALS.labels("failed").inc()
@@ -130,8 +146,6 @@ class Instance:
         self._renewed_at = time.monotonic()
         _TAKEN.inc(len(reply.taken))
         for job_id in reply.taken:
-            if job_id in self._jobs:  # an older run, whose epoch is not the job's any more
-                await loops.end(self._jobs[job_id][0])
-            self._begin(job_id)
+            await self._begin_anew(job_id)
         for job_id in reply.cancelled:
             self.cancel(job_id)

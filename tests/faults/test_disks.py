@@ -72,17 +72,18 @@ def whole_or_failed_for_want_of_room(job: Job) -> None:
 def test_a_work_folder_without_room(home: Path, begin: Start, tmp_path: Path) -> None:
     with small_disk(home / "node", 8):
         gate = tmp_path / "gate"
-        service = begin("--stop-engines", **SETTINGS)
+        places = {"HEADGATE_TENANT_ENGINES": "3", "HEADGATE_TENANT_RUNNING_JOBS": "3"}
+        service = begin("--stop-engines", **SETTINGS | places)
         job = service.admin.submit(TICKS.format(gate=gate), engine="shell-1")
         eventually(lambda: any("tick 3" in line for line in job.log()), "it runs")
         silent = service.admin.submit("echo begun; sleep 600", engine="shell-1")
         eventually(lambda: any(line.endswith("INFO begun") for line in silent.log()), "it runs")
         with filled(home / "node"):
-            kill_engine_of(home, silent)
             waiting = shell_job(service, "echo waited", executeOnce="")  # no engine that has become free will do
             folder = home / "node" / "engines"
             told = f"The engine is starting: there is no room left on the disk of {folder}"
             eventually(lambda: any(told in line for line in waiting.log()), "it says what it waits for")
+            kill_engine_of(home, silent)
             eventually(lambda: has_ended(home, job), "its engine cannot write down what it says")
             eventually(lambda: has_ended(home, silent), "its engine was killed")
         assert job.wait(60) == "Failed"
