@@ -72,8 +72,7 @@ def whole_or_failed_for_want_of_room(job: Job) -> None:
 def test_a_work_folder_without_room(home: Path, begin: Start, tmp_path: Path) -> None:
     with small_disk(home / "node", 8):
         gate = tmp_path / "gate"
-        places = {"HEADGATE_TENANT_ENGINES": "3", "HEADGATE_TENANT_RUNNING_JOBS": "3"}
-        service = begin("--stop-engines", **SETTINGS | places)
+        service = begin("--stop-engines", **SETTINGS)
         job = service.admin.submit(TICKS.format(gate=gate), engine="shell-1")
         eventually(lambda: any("tick 3" in line for line in job.log()), "it runs")
         silent = service.admin.submit("echo begun; sleep 600", engine="shell-1")
