@@ -63,7 +63,7 @@ class Logs:
         if lines is not None:
             return lines
         story = await self._jobhistory.GetStory(pb.GetStoryRequest(job_id=job.job_id))
-        if job.status == JobStatus.RUNNING and JOB.final(JobStatus(story.lines[-1].to)):
+        if JOB.final(JobStatus(story.lines[-1].to)) and not JOB.final(JobStatus(job.status)):
             return []  # it has ended since it was looked at: its log, not its story, has the next lines
         return rendered(story.lines)[from_line : from_line + max_lines]
 

@@ -61,3 +61,15 @@ async def test_a_running_task_is_read_on_its_node(tmp_path: Path) -> None:
 async def test_a_task_that_is_not_handed_over_yet_has_the_story(tmp_path: Path) -> None:
     reading, job = logs(tmp_path, Node(), 2)
     assert await reading.read(job, 1, 5) == rendered(History(2).lines)[1:]
+
+
+@pytest.mark.parametrize(("status", "expected"), [("Inited", 0), ("Scheduled", 0), ("Running", 0), ("Succeed", 5)])
+async def test_the_end_in_a_story_is_no_line_of_a_job_that_was_seen_before_it(
+    tmp_path: Path, status: str, expected: int
+) -> None:
+    """A short job ends between the look at it and the look at its story: its log has other lines there."""
+    reading, job = logs(tmp_path, Node(), 4)
+    job.status = status
+    history = reading._jobhistory
+    history.lines[-1].to = "Succeed"  # type: ignore[attr-defined]
+    assert len(await reading.read(job, 0, 10)) == expected
