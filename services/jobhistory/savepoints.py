@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from commons.database.connections import Transaction
 from commons.process.clock import Clock, to_datetime, to_ms
 from commons.process.errors import Conflict, NotFound
@@ -50,7 +48,7 @@ async def dispose(tx: Transaction, clock: Clock, savepoint_id: int) -> pb.Savepo
     return message(row)
 
 
-async def of_job(tx: AsyncConnection, job_id: int) -> list[pb.Savepoint]:
+async def of_job(tx: Transaction, job_id: int) -> list[pb.Savepoint]:
     return [message(row) for row in await store.savepoints(tx, job_id)]
 
 
