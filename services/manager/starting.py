@@ -100,7 +100,7 @@ class Starting:
             tenant=engine.tenant.message(),
             labels=engine.labels.message(),
             resource=engine.resource.message(),
-            settings=self._settings,
+            settings={**self._settings, "os_user": engine.labels.get("os_user")},
         )
         with telemetry.continued(engine.traceparent), telemetry.step("start engine", engine_id=engine.engine_id):
             await ecm.CreateEngineConnection(request)

@@ -46,8 +46,11 @@ class Shell:
         try:
             spec.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
             if user is not None:
-                await user.enter(spec.workspace)
+                user.settle(spec.workspace)
+                await user.enter(spec.workspace, "HEADGATE_WORKSPACES")
             self._ground = Ground.make(spec.workspace, workdir, user)
+            if user is not None:
+                await user.enter(self._ground.tasks, "TMPDIR")
         except OSError as error:
             what = f"the workspace {spec.workspace} cannot be made: {error.strerror}"
             raise Unavailable(codes.ENGINE_START_FAILED, what) from None

@@ -21,8 +21,26 @@ class Piece(NamedTuple):
     begins: bool
 
 
-Pieces = asyncio.Queue[list[Piece] | None]
-"""What was read at a time; None at the end of a stream."""
+class Pieces:
+    """What was read at a time, in order. Who reads waits for room; the end of a stream always has some."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[list[Piece] | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(WAITING)
+
+    async def put(self, pieces: list[Piece]) -> None:
+        await self._room.acquire()
+        self._queue.put_nowait(pieces)
+
+    def end(self) -> None:
+        self._queue.put_nowait(None)
+
+    async def get(self) -> list[Piece] | None:
+        """None at the end of a stream."""
+        pieces = await self._queue.get()
+        if pieces is not None:
+            self._room.release()
+        return pieces
 
 
 class Splitter:
@@ -60,7 +78,7 @@ class Splitter:
 
 
 async def read(stream: asyncio.StreamReader, level: str, taken: Pieces) -> None:
-    """Put what the stream says, and None at the end."""
+    """Put what the stream says, and its end, also when this is cancelled."""
     splitter = Splitter(level)
     try:
         while raw := await stream.read(READ_BYTES):
@@ -69,4 +87,4 @@ async def read(stream: asyncio.StreamReader, level: str, taken: Pieces) -> None:
         if pieces := splitter.feed(b"", end=True):
             await taken.put(pieces)
     finally:
-        await taken.put(None)
+        taken.end()

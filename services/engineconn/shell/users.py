@@ -13,7 +13,7 @@ from typing import Any
 from commons.process.errors import Unavailable
 from protocol import codes
 
-SETTING, WORKSPACES = "HEADGATE_SHELL_USERS", "HEADGATE_WORKSPACES"
+SETTING = "HEADGATE_SHELL_USERS"
 _ENTER = 'for folder; do cd -- "$folder" 2>/dev/null || { printf %s "$folder"; exit 1; }; done'
 
 
@@ -52,21 +52,24 @@ class OsUser:
         finally:
             os.close(at)
 
-    async def enter(self, workspace: Path) -> None:
-        """Make a workspace the user's. Raises Unavailable when he cannot get there, or could get into another's."""
+    def settle(self, workspace: Path) -> None:
+        """Make a workspace the user's. Raises Unavailable when he could get into another's."""
         for other in workspace.parent.iterdir():
             if other != workspace and self._is_let_in(other):
                 what = f"{other} is open to other users of this machine, and so to OS user {self.name}"
                 raise _no(f"{what}; close it: chmod go-rwx {other}")
         self.own(workspace)
+
+    async def enter(self, folder: Path, setting: str) -> None:
+        """Raises Unavailable when the user cannot get to a folder; `setting` is what would put it elsewhere."""
         process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", _ENTER, "sh", *map(str, [*reversed(workspace.parents), workspace]), cwd="/",
+            "/bin/sh", "-c", _ENTER, "sh", *map(str, [*reversed(folder.parents), folder]), cwd="/",
             env={}, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, **self.spawning(),
         )  # fmt: skip
         said, _ = await process.communicate()
         if process.returncode:
-            what = f"OS user {self.name} cannot enter {said.decode(errors='replace')}, where his workspace lies"
-            raise _no(f"{what}; set {WORKSPACES} to a folder that all may enter")
+            what = f"OS user {self.name} cannot enter {said.decode(errors='replace')}, where his files would lie"
+            raise _no(f"{what}; set {setting} to a folder that all may enter")
 
     def _is_let_in(self, folder: Path) -> bool:
         about = folder.lstat()

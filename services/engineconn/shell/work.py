@@ -97,7 +97,7 @@ class Work:
                 self._fail(codes.STATEMENT_INVALID, _not_started(argv, error, variables["PATH"]))
                 return None
             assert running.stdout is not None and running.stderr is not None
-            self._pieces: output.Pieces = asyncio.Queue(output.WAITING)
+            self._pieces = output.Pieces()
             self._readers = [
                 asyncio.create_task(output.read(running.stdout, "INFO", self._pieces)),
                 asyncio.create_task(output.read(running.stderr, "WARN", self._pieces)),
@@ -127,15 +127,8 @@ class Work:
         finally:
             running.kill_group()
             self._process = None
-            await self._let_go(leaving, *self._readers)
-
-    async def _let_go(self, *helpers: asyncio.Task[None]) -> None:
-        for helper in helpers:
-            helper.cancel()
-        while not all(helper.done() for helper in helpers):  # a reader may have more to give than there is room for
-            while not self._pieces.empty():
-                self._pieces.get_nowait()
-            await asyncio.sleep(0)
+            for helper in (leaving, *self._readers):
+                helper.cancel()
 
     async def _end_with(self, running: process.Process) -> None:
         """The task ends with its process: who still holds the pipes in the background ends too, or is not heard."""
