@@ -41,14 +41,16 @@ class Ground:
             shutil.rmtree(self.tasks, ignore_errors=True)
 
     def folder(self, name: str, script: str) -> TaskFolder:
-        """A fresh folder for a task, open to nobody else; the script lies in it."""
+        """A fresh folder for a task, open to nobody else; the script, if there is one, lies in it."""
         folder = TaskFolder(self.tasks / name)
         folder.path.mkdir(mode=0o700)
-        folder.script.write_text(script)
+        if script:
+            folder.script.write_text(script)
         for inner in (folder.temporary, folder.results):
             inner.mkdir(mode=0o700)
         if self.user is not None:
-            os.chown(folder.script, self.user.uid, self.user.gid)
+            if script:
+                os.chown(folder.script, self.user.uid, self.user.gid)
             for own in (folder.temporary, folder.results, folder.path):
                 self.user.own(own)
         return folder

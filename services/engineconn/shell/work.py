@@ -49,7 +49,8 @@ class Work:
         except Invalid as error:
             self._fail(codes.STATEMENT_INVALID, error.message)
             return
-        own = self._ground.folder(f"task-{self._task.job_id}-{self._task.attempt}", self._task.code)
+        script = "" if asked.argv else self._task.code
+        own = self._ground.folder(f"task-{self._task.job_id}-{self._task.attempt}", script)
         try:
             with contextlib.ExitStack() as stack:
                 try:
