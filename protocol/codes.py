@@ -132,3 +132,5 @@ STATEMENT_FAILED: Final = 102001
 """job: a statement failed while it ran."""
 EXIT_CODE: Final = 102002
 """job: the shell ended with an exit code other than 0."""
+TIME_LIMIT: Final = 102020
+"""job: its program ran longer than its own limit of time allows."""

@@ -31,6 +31,17 @@ class Settings(BaseSettings):
         pattern=r"^(|sqlite\+aiosqlite:///.+)$",
         description="SQLAlchemy URL of the database (sqlite+aiosqlite:///…); empty: SQLite in the home folder.",
     )
+    workspaces: str = Field(
+        "",
+        description="Folder of users' workspaces, for nothing else; empty: <home>/workspace. OS users of "
+        "HEADGATE_SHELL_USERS must be able to enter it.",
+    )
+    shell_users: str = Field(
+        "",
+        pattern=r"^(|[^=,\s]+=[^=,\s]+(,[^=,\s]+=[^=,\s]+)*)$",
+        description="Users who may use shell, each with an OS user of his own: user=osuser, comma separated. Needs a "
+        "service that runs as root, and HEADGATE_WORKSPACES.",
+    )
     flink_home: str = Field("", description="A Flink distribution to use instead of a downloaded one.")
     java_home: str = Field("", description="A Java 17 to use instead of a downloaded one.")
     flink_runtime_mode: str = Field(
@@ -108,6 +119,14 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite+aiosqlite:///{self.home_folder}/headgate.db"
+
+    @property
+    def workspaces_folder(self) -> Path:
+        return Path(self.workspaces).expanduser().absolute() if self.workspaces else self.home_folder / "workspace"
+
+    @property
+    def os_users(self) -> dict[str, str]:
+        return dict(pair.split("=", 1) for pair in self.shell_users.split(",") if pair)
 
     @property
     def engine_module_names(self) -> dict[str, str]:

@@ -71,7 +71,7 @@ class Entrance:
             storage,
             clock,
         )
-        self._workspaces = workspaces = Workspaces(settings.home_folder / "workspace")
+        self._workspaces = workspaces = Workspaces(settings.workspaces_folder)
         self._app = rest.build(jobs, self._users, engines, savepoints, storage, workspaces, scrape, self._is_ready)
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)

@@ -37,7 +37,7 @@ WORK = "work"
 ALLOWED = (
     Allowed("running", r"row:headgate_job_live|file:headgate\.db(-wal)?", OF_JOBS, "what runs needs its secrets"),
     Allowed("running", r"file:storage/code-to-run/[^/]+", frozenset(["long"]), "long code, until it ends"),
-    Allowed("running", rf"file:node/engines/[^/]+/{WORK}/task-\d+-1\.sh", OF_JOBS, "bash reads its script from a file"),
+    Allowed("running", rf"file:node/engines/[^/]+/{WORK}/task-\d+-1/script\.sh", OF_JOBS, "bash reads a file"),
     Allowed("ended", r"file:headgate\.db-wal", OF_JOBS, "SQLite's write-ahead log is gone at a stop"),
     Allowed(
         ".*",
