@@ -73,7 +73,8 @@ class Artifact:
 class Basics:
     """What is told of an artifact as a whole."""
 
-    newest: Artifact
+    version: Artifact
+    """The one that was asked for."""
     system: str | None
     versions: int
     created_ms: int
@@ -173,16 +174,16 @@ class Artifacts:
 
     async def basics(self, asker: Asker, reference: str) -> Basics:
         """All that is told of an artifact; who reads and uses it, to those who may change it."""
-        newest = await self.find(asker, parse_reference(reference, ID))
-        all_of_it = _may_change(asker, newest)
+        found = await self.find(asker, parse_reference(reference, ID))
+        all_of_it = _may_change(asker, found)
         async with self._db.read() as tx:
-            row = await rows.artifact(tx, id=newest.resource_id)
-            versions = await rows.count_versions(tx, newest.resource_id)
-            readers = await rows.readers(tx, newest.resource_id)
-        users = await self.uses.of(newest.resource_id) if all_of_it else None
-        created_ms = newest.created_ms if row is None else to_ms(row.created_at)
+            row = await rows.artifact(tx, id=found.resource_id)
+            versions = await rows.count_versions(tx, found.resource_id)
+            readers = await rows.readers(tx, found.resource_id)
+        users = await self.uses.of(found.resource_id) if all_of_it else None
+        created_ms = found.created_ms if row is None else to_ms(row.created_at)
         system = None if row is None else row.system
-        return Basics(newest, system, versions, created_ms, readers if all_of_it else None, users)
+        return Basics(found, system, versions, created_ms, readers if all_of_it else None, users)
 
     async def versions(self, asker: Asker, reference: str, skip: int, most: int) -> tuple[Artifact, list[Artifact]]:
         """The newest version, and some of all, the newest first."""

@@ -233,7 +233,7 @@ async def test_only_the_owner_and_administrators_change_it(kept: Kept) -> None:
         error = await fault(Refused, doing)
         assert (error.code, error.field) == (codes.ARTIFACT_FORBIDDEN, "resourceId")
     told = await kept.artifacts.basics(BOB, "alice/data.csv")
-    assert (told.newest, told.readers, told.users) == (made, None, None)
+    assert (told.version, told.readers, told.users) == (made, None, None)
     assert (await kept.artifacts.basics(ALICE, "data.csv")).readers == ["bob"]
     second = await kept.push(ADMIN, b"z", "data.csv", to="alice/data.csv")
     assert (second.owner, second.version) == ("alice", "v000002")

@@ -84,7 +84,7 @@ def test_an_artifact_from_its_first_version_to_its_end(bml: Bml, service: Servic
     assert (second["resourceId"], second["version"]) == (first["resourceId"], "v000002")
     basic = bml.get("getBasic", resourceId="data.csv")["basic"]
     assert (basic["owner"], basic["system"], basic["numberOfVerions"]) == ("packer", "lab", 2)
-    assert (basic["sharedWith"], basic["usedBy"], basic["newest"]["version"]) == ([], [], "v000002")
+    assert (basic["sharedWith"], basic["usedBy"], basic["versionInfo"]["version"]) == ([], [], "v000002")
     told = bml.get("getVersions", resourceId=first["resourceId"])["ResourceVersions"]
     assert [each["version"] for each in told["versions"]] == ["v000002", "v000001"]
     page = bml.get("getVersions", resourceId="data.csv", currentPage=2, pageSize=1)["ResourceVersions"]
@@ -110,10 +110,10 @@ def test_an_artifact_from_its_first_version_to_its_end(bml: Bml, service: Servic
 def test_a_jar_is_looked_into(bml: Bml) -> None:
     made = bml.upload("my-job.jar", jar(pom("1.12.2")))
     assert made["name"] == "my-job" and "was built for Flink 1.12.2" in made["warnings"][0]
-    newest = bml.get("getBasic", resourceId="my-job")["basic"]["newest"]
+    newest = bml.get("getBasic", resourceId="my-job")["basic"]["versionInfo"]
     assert newest["jar"] == {"mainClass": "a.Main", "entryClasses": [], "flinkVersion": "1.12.2"}
     assert bml.update("my-job", jar(), "my-job.jar")["warnings"] == []
-    newest = bml.get("getBasic", resourceId="my-job")["basic"]["newest"]
+    newest = bml.get("getBasic", resourceId="my-job")["basic"]["versionInfo"]
     assert newest["jar"] == {"mainClass": "a.Main", "entryClasses": ["a.Main"], "flinkVersion": ""}
 
 

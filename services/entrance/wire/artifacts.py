@@ -65,17 +65,17 @@ def versions(newest: Artifact, some: Sequence[Artifact]) -> dict[str, object]:
 
 def basics(found: Basics) -> dict[str, object]:
     """Linkis' fields, and whom it is shared with and who uses it, for those who may know."""
-    newest = found.newest
+    shown = found.version
     said: dict[str, object] = {
-        "resourceId": newest.resource_id,
-        "owner": newest.owner,
-        "downloadedFileName": newest.file_name,
+        "resourceId": shown.resource_id,
+        "owner": shown.owner,
+        "downloadedFileName": shown.file_name,
         "system": found.system,
         "expireTime": "Resource not expired(资源不过期)",
         "numberOfVerions": found.versions,
         "createTime": found.created_ms,
-        "name": newest.name,
-        "newest": version(newest),
+        "name": shown.name,
+        "versionInfo": version(shown),
     }
     if found.readers is not None:
         said["sharedWith"] = list(found.readers)

@@ -146,7 +146,8 @@ class Basic(Shape):
     createTime: int
     """Milliseconds since 1970."""
     name: str
-    newest: VersionInfo
+    versionInfo: VersionInfo
+    """The version that was asked for; without one the newest."""
     sharedWith: list[str] = may_lack()
     """This and usedBy: for its owner and administrators."""
     usedBy: list[Using] = may_lack()
