@@ -117,13 +117,12 @@ class Artifacts:
         jar = await self._stored(file, file_name, is_jar_name(file_name))
         id, now = str(uuid.uuid4()), to_datetime(self._clock.now_ms())
         async with self._db.write() as tx:
-            wanted = name or default_name(file_name)
-            taken = bool(wanted) and await rows.artifact(tx, owner=asker.user, name=wanted) is not None
-            if taken and name:
-                raise _name_taken(name)
             values = {"id": id, "owner": asker.user, "system": system or None, "last_number": 0, "created_at": now}
-            if not await rows.insert_artifact(tx, **values, name=None if taken else wanted or None):
-                raise _name_taken(wanted)
+            wanted = name or default_name(file_name)
+            if not wanted or not await rows.insert_artifact(tx, **values, name=wanted):
+                if name:
+                    raise _name_taken(name)
+                await rows.insert_artifact(tx, **values, name=None)
             return await self._inserted(tx, id, 1, file, file_name, jar)
 
     async def add_version(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy.dialects import mysql
 
 from commons.database.connections import METADATA, MilliTime
 
@@ -45,12 +46,15 @@ SUBMIT_KEY = Table(
     comment="submits that may be repeated, for a day",
 )
 
+_EXACT = String(100).with_variant(mysql.VARCHAR(100, collation="utf8mb4_bin"), "mysql", "mariadb")
+"""Capital letters are other letters, as they are for SQLite."""
+
 ARTIFACT = Table(
     "headgate_artifact",
     METADATA,
     Column("id", String(36), primary_key=True),
     Column("owner", String(20), nullable=False),
-    Column("name", String(100), comment="null: only its id names it"),
+    Column("name", _EXACT, comment="null: only its id names it"),
     Column("system", String(64), comment="as the uploader said"),
     Column("last_number", Integer, nullable=False, comment="of the newest version there ever was"),
     Column("created_at", MilliTime, nullable=False),

@@ -1,7 +1,7 @@
 CREATE TABLE headgate_artifact (
   id VARCHAR(36) NOT NULL,
   owner VARCHAR(20) NOT NULL,
-  name VARCHAR(100) COMMENT 'null: only its id names it',
+  name VARCHAR(100) COLLATE utf8mb4_bin COMMENT 'null: only its id names it',
   `system` VARCHAR(64) COMMENT 'as the uploader said',
   last_number INTEGER NOT NULL COMMENT 'of the newest version there ever was',
   created_at DATETIME(3) NOT NULL,

@@ -166,6 +166,14 @@ def test_an_encrypted_entry_is_refused() -> None:
     assert "'a' in it is encrypted" in refusal(bytes(content))
 
 
+@pytest.mark.parametrize("packed", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_java_does_not_read_is_refused(packed: int) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", packed) as archive:
+        archive.writestr("a/Main.class", class_file("a.Main", MAIN))
+    assert "in a way that Java does not read" in refusal(content.getvalue())
+
+
 def test_a_directory_of_too_many_entries_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zips, "MOST_ENTRIES", 10)
     read(jar({f"{number}": "" for number in range(9)}))
