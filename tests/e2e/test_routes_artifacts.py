@@ -306,11 +306,13 @@ def test_a_jar_in_use_stays_until_its_job_has_ended(small: Service) -> None:
     assert (said.http, said.code, said.field) == (409, USED, "resourceId")
     assert f"used by jobs that have not ended: {task} (admin)" in said.message
     eventually(lambda: job.status() == "Running", "it runs")
+    eventually(
+        lambda: any(f"artifact my-job: {made['size']} bytes" in line for line in job.log()), "its engine is told of it"
+    )
     why = "INFO Warning: my-job: the jar was built for Flink 1.12.2, not for 1.20.5; it may not run there"
     assert [line.endswith(why) for line in job.log()].count(True) == 1
     brought = list(small.home.glob("node/**/artifacts/my-job"))
     assert [path.read_bytes() for path in brought] == [jar(pom("1.12.2"))], "its engine has the version it was given"
-    eventually(lambda: any(f"artifact my-job: {made['size']} bytes" in line for line in job.log()), "and is told so")
     assert fault(bml.post("deleteVersion", resourceId="my-job", version="v000002")).code == USED
     (use,) = bml.get("getBasic", resourceId="my-job")["basic"]["usedBy"]
     assert use == {"taskID": task, "user": "admin", "status": "Running", "version": "v000002"}
