@@ -92,6 +92,7 @@ class Settings(BaseSettings):
         ge=0,
         description="Above this size (MiB) the logs and results of the jobs that ended first are removed; 0: no limit.",
     )
+    artifact_mb: int = Field(512, ge=1, description="The largest file that is taken as an artifact, in MiB.")
     sweep_seconds: float = Field(
         600.0,
         gt=0,

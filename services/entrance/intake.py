@@ -47,6 +47,8 @@ class JobRequest:
     savepoint_id: int = 0
     os_user: str = ""
     """Whose processes a shell's are; empty: the service's own."""
+    warnings: Sequence[str] = ()
+    """Told in the job's log before it runs."""
 
     def labels(self, job_id: int) -> Labels:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""
