@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from commons.process.errors import HeadgateError
 from commons.process.settings import STOPPING, Settings, complaint
-from services.engineconn import sums
-from services.engineconn.flink import files
-from services.engineconn.flink.files import Package
+from services.engineconn import java, kinds, sums
+from services.engineconn.provisioning import Package
 from services.tools.findings import megabytes
 
 if TYPE_CHECKING:
@@ -53,11 +52,27 @@ def add_to(tools: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def wanted(settings: Settings) -> list[Package]:
     """What the engines that are offered need, but for what the settings name instead of a download."""
-    if "flink" not in settings.offered_kinds:
-        return []
-    own = ("java-" if files.own_java(settings.java_home) else "", "flink-" if settings.flink_home else "")
-    skipped = tuple(kind for kind in own if kind)
-    return [each for each in files.packages(settings.engines_folder) if not each.name.startswith(skipped)]
+    offered = [kind for kind in kinds.with_files() if kind in settings.offered_kinds]
+    needed = ["java", *offered] if offered else []
+    skipped = own(settings)
+    return [each for kind in needed if kind not in skipped for each in _of(kind, settings)]
+
+
+def packages(settings: Settings) -> list[Package]:
+    """Everything that can be fetched: Java, and each version of each kind."""
+    return [each for kind in ("java", *kinds.with_files()) for each in _of(kind, settings)]
+
+
+def own(settings: Settings) -> dict[str, str]:
+    """What the settings name instead of a download: folders, by `java` or the kind."""
+    named = {kind: str(getattr(settings, f"{kind}_home")) for kind in kinds.with_files()}
+    named["java"] = java.own(settings.java_home)
+    return {kind: folder for kind, folder in named.items() if folder}
+
+
+def _of(kind: str, settings: Settings) -> list[Package]:
+    folder = settings.engines_folder
+    return [java.package(folder)] if kind == "java" else kinds.with_files()[kind].packages(folder)
 
 
 def state(package: Package) -> str:
@@ -82,15 +97,14 @@ def told(package: Package) -> tuple[bool, str]:
 
 def _list(settings: Settings, _: list[str]) -> int:
     needed = {each.name for each in wanted(settings)}
-    for package in files.packages(settings.engines_folder):
+    for package in packages(settings):
         there = state(package)
-        size = sums.size(package.target) if there != ABSENT else package.download.size
+        size = sums.size(package.target) if there != ABSENT else package.size
         about = "" if there != ABSENT else " to download"
         note = "" if package.name in needed else "  (the settings do not need it)"
         print(f"{package.name:<16} {there:<8} {megabytes(size):>9}{about}  {package.target}{note}")
-    for name, own in (("flink", settings.flink_home), ("java", files.own_java(settings.java_home))):
-        if own:
-            print(f"{name:<16} {'own':<8} {'':>9}  {own}")
+    for name, folder in own(settings).items():
+        print(f"{name:<16} {'own':<8} {'':>9}  {folder}")
     return 0
 
 
@@ -98,7 +112,7 @@ def _fetch(settings: Settings, names: list[str]) -> int:
     failed = 0
     chosen = _chosen(settings, names) if names else wanted(settings)
     if not chosen:
-        print("nothing to fetch: the settings name no engine that needs files, or a Flink and a Java of your own")
+        print("nothing to fetch: the settings name no engine that needs files, or files of your own")
     for package in chosen:
         try:
             asyncio.run(package.provide(_progress, _is_whole))
@@ -126,7 +140,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _chosen(settings: Settings, names: list[str]) -> list[Package]:
-    known = {each.name: each for each in files.packages(settings.engines_folder)}
+    known = {each.name: each for each in packages(settings)}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"there is no {unknown[0]!r}; there are: {', '.join(known)}")
