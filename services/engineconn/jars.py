@@ -32,7 +32,7 @@ class Jar:
         match = _COORDINATE.fullmatch(coordinate)
         if match is None:
             what = f"{coordinate[:200]!r} is no coordinate; write group:artifact:version[:classifier]"
-            raise Invalid(codes.ENGINE_UNKNOWN, what)
+            raise Invalid(codes.ENGINE_FILES, what)
         return cls(match["group"], match["artifact"], match["version"], match["classifier"] or "", size, sha256)
 
     @property
