@@ -77,7 +77,8 @@ def start(home: Path, *arguments: str, boot: Path | None = None, module: str = "
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """What a service on `home` is started with: nothing of the caller's own installation but its engine files."""
-    kept = ("HEADGATE_ENGINES_HOME", "HEADGATE_FLINK_HOME", "HEADGATE_SEATUNNEL_HOME", "HEADGATE_JAVA_HOME")
+    homes = ("HEADGATE_ENGINES_HOME", "HEADGATE_FLINK_HOME", "HEADGATE_SEATUNNEL_HOME", "HEADGATE_JAVA_HOME")
+    kept = (*homes, "HEADGATE_MAVEN_REPOSITORY")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEADGATE_") or name in kept}
     own = {"HEADGATE_HOME": str(home), "HEADGATE_PORT": "0", "HEADGATE_ENGINES": "flink,shell"}
     return inherited | own | settings
