@@ -31,7 +31,7 @@ from protocol.engineconn import client
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 from protocol.engineconn.v1 import engineconn_pb2_grpc
 from services.engineconn import usage
-from services.engineconn.engine import Engine, EngineSpec
+from services.engineconn.engine import Adopts, Engine, EngineSpec
 from services.engineconn.rpc import EngineConnServicer
 
 log = logging.getLogger("engineconn")
@@ -60,7 +60,7 @@ class Connection:
         self._ecm = ecm_client.connect(str(spec.pop("ecm_address")))
         self._module = str(spec.pop("module"))
         self._alone_seconds = float(str(spec.pop("alone_seconds")))
-        for name in ("workspace", "engines_home"):
+        for name in ("workspace", "engines_home", "state"):
             spec[name] = Path(str(spec[name]))
         self._spec = EngineSpec(**spec)  # type: ignore[arg-type]  # the ECM wrote the very fields
         self._stop = asyncio.Event()
@@ -106,6 +106,9 @@ class Connection:
         server = rpc.Server(f"unix:{self._socket}")
         server.add(engineconn_pb2_grpc.add_EngineConnServicer_to_server, servicer, client.NAME)
         await server.start()
+        self._state.adopts = isinstance(engine, Adopts)
+        if self._state.adopts:
+            servicer.adopt()
         self._say(pb.ConnectionState.READY, "ready")
         dying = asyncio.ensure_future(engine.died())
         reporting = asyncio.create_task(self._report(servicer))
