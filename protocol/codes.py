@@ -35,6 +35,12 @@ QUEUE_FULL: Final = 12001
 JOB_UNKNOWN: Final = 20011
 """400: there is no such job, or it is not the caller's to see."""
 
+# once jobs: what goes wrong with an operation is told in a good answer, with isError
+OPERATOR_UNKNOWN: Final = 20030
+"""200: there is no such operator for the engine of a once job, or for its log."""
+OPERATOR_KEY_MISSING: Final = 20031
+"""200: the operator lacks a parameter."""
+
 # how jobs end
 KILLED: Final = 31001
 """job: somebody killed it."""
