@@ -150,7 +150,7 @@ def _engine_id(job: pb.Job) -> str | None:
 def _service(application: str, instance: str) -> dict[str, object]:
     return {
         "registryTimestamp": 0,
-        "mappingPorts": "",
+        "mappingPorts": None,
         "mappingHost": None,
         "applicationName": application,
         "instance": instance,

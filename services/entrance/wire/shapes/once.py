@@ -49,7 +49,7 @@ class NodeOperation(Shape):
 
 class ServiceInstance(Shape):
     registryTimestamp: Number
-    mappingPorts: str
+    mappingPorts: None
     mappingHost: None
     applicationName: str
     instance: str
