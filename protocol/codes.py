@@ -35,11 +35,11 @@ QUEUE_FULL: Final = 12001
 JOB_UNKNOWN: Final = 20011
 """400: there is no such job, or it is not the caller's to see."""
 
-# once jobs: what goes wrong with an operation is told in a good answer, with isError
+# once jobs: Linkis' own, told within a good answer whose isError is true
 OPERATOR_UNKNOWN: Final = 20030
-"""200: there is no such operator for the engine of a once job, or for its log."""
+"""400: there is no such operator for a once job; told by `isError` in a good answer."""
 OPERATOR_KEY_MISSING: Final = 20031
-"""200: the operator lacks a parameter."""
+"""400: an operator lacks a parameter; told by `isError` in a good answer."""
 
 # how jobs end
 KILLED: Final = 31001
