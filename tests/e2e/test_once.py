@@ -100,8 +100,12 @@ def test_what_a_running_job_is_asked(keeping: Service, once: OnceClient) -> None
     assert once.status() == "Running"
     told = once.operate("engineConnProgress")
     assert type(told["progress"]) is float and type(told["progressInfo"]) is list
-    metrics = once.operate("engineConnMetrics")["metrics"]
-    assert metrics == json.loads(job.history()["metrics"]) and metrics["engineInstance"]
+
+    def metrics() -> dict[str, object]:
+        return dict(once.operate("engineConnMetrics")["metrics"])
+
+    eventually(lambda: metrics() == json.loads(job.history()["metrics"]), "they are those of the history")
+    assert metrics()["engineInstance"]
     assert once.operate("status", applicationId=str(job.id)) == {"nodeStatus": "Running", "applicationId": str(job.id)}
     application = once.operate("engineConnYarnApplication")
     assert {type(value) for value in application.values()} == {str} and application["applicationId"] == str(job.id)
