@@ -114,6 +114,16 @@ TASK_UNKNOWN: Final = 101005
 """inside: the task is not on this node."""
 TASK_CLOSED: Final = 101006
 """inside: the task was ended before it came."""
+OPERATION_UNKNOWN: Final = 101007
+"""400: the job's engine has no such operation."""
+OPERATION_FAILED: Final = 101008
+"""503: the engine could not do it; the message tells why."""
+ARTIFACT_UNUSABLE: Final = 101009
+"""job: an artifact that it uses is not there any more, or not what it was."""
+SAVEPOINT_UNKNOWN: Final = 101010
+"""400, 404: there is no such savepoint, or it is not the caller's."""
+SAVEPOINT_UNUSABLE: Final = 101011
+"""409: the savepoint is gone, or another job goes on from it."""
 
 # our own: what users' code does wrong
 STATEMENT_INVALID: Final = 102000

@@ -10,10 +10,10 @@ APPLICATION: Final = "linkis-cg-entrance"
 TEXT_RESULT: Final = "text"
 """Value of the schema metadata key `kind` of a result set that is lines of text, not a table."""
 
-RUN_TYPES: Final = {"flink": ("sql",), "shell": ("shell", "sh")}
+RUN_TYPES: Final = {"flink": ("sql",), "seatunnel": ("szeta",), "shell": ("shell", "sh")}
 """Run types that each engine kind takes."""
 
-ENGINE_VERSIONS: Final = {"flink": ("1.20.5", "2.3.0"), "shell": ("1",)}
+ENGINE_VERSIONS: Final = {"flink": ("1.20.5", "2.3.0"), "seatunnel": ("2.3.8",), "shell": ("1",)}
 """Versions of each engine kind, the default one first."""
 
 ENDED_BADLY: Final = "Sorry. Your job completed with a status {}. You can view logs for the reason."

@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     port: int = Field(9001, ge=0, le=65535, description="Port of the REST door; 0 takes a free one.")
     home: Path = Field(Path("~/.headgate"), description="State folder: database, storage, workspaces, engines at work.")
     engines_home: Path = Field(Path("~/.headgate/engines"), description="Engine files, shared by homes.")
-    engines: str = Field("flink", description="Engine kinds offered, comma separated: flink, shell.")
+    engines: str = Field("flink", description="Engine kinds offered, comma separated: flink, seatunnel, shell.")
     storage: str = Field(
         "",
         pattern=r"^(|[a-z0-9]+://.+)$",
@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     tenant_queued_jobs: int = Field(1000, ge=1, description="Jobs of one tenant that may wait.")
     engine_cores: float = Field(1.0, gt=0, description="Cores of a `mini` Flink.")
     engine_memory_mb: int = Field(1024, ge=512, description="Memory of a `mini` Flink, in MiB.")
+    seatunnel_cores: float = Field(0.5, gt=0, description="Cores of a SeaTunnel server.")
+    seatunnel_memory_mb: int = Field(768, ge=384, description="Memory of a SeaTunnel server, in MiB.")
     engine_idle_seconds: float = Field(300.0, gt=0, description="An idle engine is stopped after this long.")
     engine_start_seconds: float = Field(900.0, gt=0, description="An engine not ready after this long is given up.")
     engine_alone_seconds: float = Field(

@@ -1,4 +1,4 @@
-"""Engine connections on this node: prepare, spawn, ready, watch, stop, clean; and the tasks they were given."""
+"""Engine connections on this node: prepare, spawn, ready, watch, stop, clean."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import shutil
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from commons.process import disk, telemetry
 from commons.process.clock import SystemClock
-from commons.process.errors import Conflict, HeadgateError, NotFound, Unavailable
+from commons.process.errors import Conflict, HeadgateError, Invalid, NotFound, Unavailable
 from commons.storage import Storage
 from protocol import codes
 from protocol.ecm.v1 import ecm_pb2 as pb
 from protocol.engineconn import client as engineconn
 from protocol.engineconn.v1 import engineconn_pb2
 from protocol.manager.v1 import manager_pb2
-from protocol.values import JobRef
 from services.ecm import connection, process, sweeping, workdir
-from services.ecm.ledger import EngineEntry, Ledger, Stage, TaskEntry
-from services.ecm.tasks import TaskFolder
+from services.ecm.artifacts import Artifacts
+from services.ecm.engine import Engine
+from services.ecm.handing import Handing
+from services.ecm.ledger import EngineEntry, Ledger, Stage
 
 log = logging.getLogger(__name__)
 
@@ -34,35 +35,19 @@ CLOSE_SECONDS = 3.0
 TERM_SECONDS = 4.0
 
 
-@dataclass(slots=True)
-class Engine:
-    """One engine connection as this daemon holds it in memory; `entry` is what the ledger keeps."""
-
-    entry: EngineEntry
-    life: asyncio.Task[None] | None = None
-    detail: str = ""
-    usage: pb.ResourceUsage = field(default_factory=pb.ResourceUsage)
-    terminating: asyncio.Task[None] | None = None
-    launch: telemetry.Step = telemetry.NO_STEP
-    """From its spawn until it is ready or has ended."""
-    silent: int = 0
-    """Looks since it last told what it uses."""
-    handing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a task is handed over."""
-
-
 class Engines:
     """All engine connections of the node. `changed` is set whenever a report would say something new."""
 
     def __init__(self, ledger: Ledger, storage: Storage, sockets: Path, address: str, folders: workdir.Folders) -> None:
         self._ledger = ledger
-        self._storage = storage
         self._sockets = sockets
         self._address = address
         self._folders = folders
         self._engines: dict[str, Engine] = {}
-        self._tasks: dict[str, tuple[Engine, TaskFolder]] = {}
+        self._states = Path(os.path.realpath(ledger.home / "state"))
         self._stubs: dict[str, engineconn.Stub] = {}
+        self._artifacts = Artifacts(ledger.home / "artifacts", storage)
+        self.tasks = Handing(ledger, storage, self._engines, self._stub, self._artifacts)
         self.changed = asyncio.Event()
 
     @property
@@ -81,10 +66,11 @@ class Engines:
         A start that was interrupted is undone: the manager asks for it again.
         """
         sweeping.sweep(self._ledger, self._sockets)
+        self._artifacts.sweep()
         for entry in self._ledger.engines.values():
             engine = self._engines[entry.engine_id] = Engine(entry, detail=entry.why)
             for name, task in entry.tasks.items():
-                self._remember_task(engine, name, task)
+                self.tasks.remember(engine, name, task)
             for folder in (self._folder(entry) / "tasks").glob("*"):
                 if folder.name not in entry.tasks:  # it was closed, and then there was no time to remove it
                     shutil.rmtree(folder, ignore_errors=True)
@@ -163,11 +149,20 @@ class Engines:
         if engine.entry.tasks and SystemClock().now_ms() - engine.entry.ended_at_ms < self._folders.kept_ms:
             return
         self._ledger.bury(engine_id, *engine.entry.tasks)
-        for name in engine.entry.tasks:
-            self._tasks.pop(name, None)
+        self.tasks.forget(*engine.entry.tasks)
         shutil.rmtree(self._ledger.folder(engine_id), ignore_errors=True)
         self._ledger.forget(engine_id)
         del self._engines[engine_id]
+
+    def drop_savepoint(self, path: str) -> None:
+        """Remove what an engine kept for its tenant under that name, and nothing else. Blocking."""
+        kept = Path(os.path.realpath(path.removeprefix("file:")))
+        if not kept.is_relative_to(os.path.realpath(self._states)) or len(kept.relative_to(self._states).parts) < 2:
+            raise Invalid(codes.FIELD_INVALID, f"{path} is no savepoint of this node", field="path")
+        if kept.is_dir():
+            shutil.rmtree(kept, ignore_errors=True)
+        else:
+            kept.unlink(missing_ok=True)
 
     def report(self) -> list[manager_pb2.EngineReport]:
         """Every engine here, as the manager wants to know it."""
@@ -180,92 +175,6 @@ class Engines:
             )
             for engine_id, engine in self._engines.items()
         ]
-
-    async def run_task(self, request: pb.RunTaskRequest) -> None:
-        """Hand a task to its engine, once. Refuses an older epoch, a closed task, and an engine that is not ready.
-
-        ENGINE_GONE says that the engine never got the task; of an engine that is not known that cannot be said.
-        """
-        task, engine_id = request.task, request.engine_id
-        self._fence(task.job_id, request.epoch)
-        name = str(JobRef(task.job_id, task.attempt))
-        self._refuse_closed(name)
-        engine = self._engines.get(engine_id)
-        if engine is None:
-            if engine_id in self._ledger.terminated:
-                raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} has ended")
-            raise NotFound(codes.TASK_UNKNOWN, f"engine {engine_id} is unknown on this node")
-        async with engine.handing:
-            self._refuse_closed(name)
-            if engine.entry.stage is Stage.READY:
-                await self._hand_over(engine, name, request)
-            elif name not in engine.entry.tasks:  # the end of one that it had is told
-                why = engine.entry.why or "not ready"
-                raise Conflict(codes.ENGINE_GONE, f"engine {engine_id} takes no task: {why}")
-
-    def _refuse_closed(self, name: str) -> None:
-        if name in self._ledger.closed:
-            raise Conflict(codes.TASK_CLOSED, f"task {name} was ended before it came")
-
-    async def _hand_over(self, engine: Engine, name: str, request: pb.RunTaskRequest) -> None:
-        """Also a task that is known: what the ledger has may not have reached the engine, which takes it once."""
-        if name not in engine.entry.tasks:
-            self._ledger.hand_over(name, TaskEntry(request.engine_id, request.location))
-            self._remember_task(engine, name, engine.entry.tasks[name])
-        await self._ledger.synced()
-        try:
-            await self._stub(request.engine_id).RunTask(request.task)
-        except Conflict:  # any other failure leaves it open whether the task runs
-            self._ledger.take_back(name)
-            self._tasks.pop(name, None)
-            raise
-
-    async def cancel_task(self, request: pb.CancelTaskRequest) -> None:
-        """Ask the task to stop; one that has not come yet is not taken any more. Harmless when it has ended."""
-        self._fence(request.job_id, request.epoch)
-        name = str(JobRef(request.job_id, request.attempt))
-        engine = next((engine for engine in self._engines.values() if name in engine.entry.tasks), None)
-        if engine is None:
-            self._ledger.close(name)
-        await self._ledger.synced()
-        if engine is not None and engine.entry.stage is Stage.READY:
-            cancel = engineconn_pb2.CancelTaskRequest(job_id=request.job_id, attempt=request.attempt)
-            await self._stub(engine.entry.engine_id).CancelTask(cancel)
-
-    def _fence(self, job_id: int, epoch: int) -> None:
-        if not self._ledger.raise_epoch(job_id, epoch):
-            raise Conflict(codes.NO_LONGER_YOURS, f"job {job_id} belongs to a later owner")
-
-    def task(self, job_id: int, attempt: int) -> TaskFolder:
-        """The folder of a task that was handed over here. Raises NotFound."""
-        held = self._tasks.get(str(JobRef(job_id, attempt)))
-        if held is None:
-            raise NotFound(codes.TASK_UNKNOWN, f"task {job_id}-{attempt} is not on this node")
-        return held[1]
-
-    async def ack(self, request: pb.AckTaskRequest) -> None:
-        """Drop a task's folder: what it said is recorded elsewhere. It is not taken any more."""
-        self._fence(request.job_id, request.epoch)
-        self._drop(str(JobRef(request.job_id, request.attempt)))
-        await self._ledger.synced()
-
-    @property
-    def jobs(self) -> set[int]:
-        """The jobs whose tasks lie here."""
-        return {int(name.partition("-")[0]) for name in self._tasks}
-
-    def job_ended(self, job_id: int) -> None:
-        """Drop a job's tasks whose acknowledgement was lost."""
-        for name in [name for name in self._tasks if name.startswith(f"{job_id}-")]:
-            self._drop(name)
-
-    def _drop(self, name: str) -> None:
-        held = self._tasks.get(name)
-        if held is None:
-            return
-        self._ledger.close(name)
-        shutil.rmtree(held[1].folder, ignore_errors=True)
-        del self._tasks[name]
 
     def used(self, usage: pb.ResourceUsage) -> None:
         """Keep what an engine connection says it uses."""
@@ -298,8 +207,10 @@ class Engines:
             "cores": request.resource.cores,
             "memory": request.resource.memory,
             "workspace": str(self._folders.workspaces / request.tenant.user),
+            "state": str(self._states / request.tenant.user),
             "engines_home": str(self._folders.engines_home),
             "settings": dict(request.settings),
+            "labels": dict(request.labels.values),
             "socket": str(self._socket(request.engine_id)),
             "ecm_address": self._address,
             "alone_seconds": self._folders.alone_seconds,
@@ -367,13 +278,6 @@ class Engines:
         await process.end(identity, TERM_SECONDS)
         if engine.life is not None:
             await engine.life
-
-    def _remember_task(self, engine: Engine, name: str, entry: TaskEntry) -> None:
-        def gone() -> str | None:
-            return engine.entry.why if engine.entry.stage is Stage.ENDED else None
-
-        folder = TaskFolder(self._folder(engine.entry) / "tasks" / name, self._storage, entry.location, gone)
-        self._tasks[name] = (engine, folder)
 
     def _stub(self, engine_id: str) -> engineconn.Stub:
         if engine_id not in self._stubs:

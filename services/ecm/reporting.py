@@ -39,7 +39,7 @@ async def report_for_ever(engines: Engines, manager: Manager, address: str, ever
                 ecm_address=address,
                 capacity=capacity().message(),
                 engines=engines.report(),
-                jobs=engines.jobs,
+                jobs=engines.tasks.jobs,
             )
         )
         for engine_id in reply.stop:
@@ -47,7 +47,7 @@ async def report_for_ever(engines: Engines, manager: Manager, address: str, ever
         for engine_id in reply.forget:
             engines.forget(engine_id)
         for job_id in reply.ended_jobs:
-            engines.job_ended(job_id)
+            engines.tasks.job_ended(job_id)
 
     while True:
         reported = await survive("reporting this node", report)

@@ -60,7 +60,7 @@ class Connection:
         self._ecm = ecm_client.connect(str(spec.pop("ecm_address")))
         self._module = str(spec.pop("module"))
         self._alone_seconds = float(str(spec.pop("alone_seconds")))
-        for name in ("workspace", "engines_home"):
+        for name in ("workspace", "engines_home", "state"):
             spec[name] = Path(str(spec[name]))
         self._spec = EngineSpec(**spec)  # type: ignore[arg-type]  # the ECM wrote the very fields
         self._stop = asyncio.Event()

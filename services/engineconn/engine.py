@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -34,7 +34,11 @@ class EngineSpec:
     """The tenant's own folder: relative paths in the user's code lie here."""
     engines_home: Path
     """Where engine files are kept, shared by all engine connections of the node."""
+    state: Path = Path()
+    """The tenant's folder for what outlives engines: savepoints and checkpoints."""
     settings: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """All that the engine was asked for by: its form and size beside kind and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class Task:
     configuration: Mapping[str, str] = field(default_factory=dict)
     secrets: Secrets = NONE
     """What the job's log, events and errors must not tell; an engine that cuts a text masks it first."""
+    artifacts: Mapping[str, Path] = field(default_factory=dict)
+    """Files that the job uses, by the name it gives them."""
+    resume: str = ""
+    """The path of the `Savepoint` that the task goes on from; empty: from the beginning."""
 
 
 class Outcome(StrEnum):
@@ -56,6 +64,17 @@ class Outcome(StrEnum):
     SUCCEED = "Succeed"
     FAILED = "Failed"
     CANCELLED = "Cancelled"
+
+
+class SavepointKind(StrEnum):
+    """How a savepoint came to be."""
+
+    SAVEPOINT = "savepoint"
+    """Asked for, while the job goes on."""
+    SUSPEND = "suspend"
+    """The job was stopped with it."""
+    CHECKPOINT = "checkpoint"
+    """The engine's newest, of a job that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +144,18 @@ class StatementEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Savepoint:
+    """A state of the job that another one may go on from; `path` is the engine's own word for it.
+
+    What it stands for lies under `EngineSpec.state`, and outlives the engine.
+    """
+
+    statement: int
+    kind: SavepointKind
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskEnded:
     """The last event of a task. `code` and `message` say why when it did not succeed."""
 
@@ -133,7 +164,7 @@ class TaskEnded:
     message: str = ""
 
 
-Event = StatementStarted | Progress | ResultOpened | Rows | LogLine | StatementEnded | TaskEnded
+Event = StatementStarted | Progress | ResultOpened | Rows | LogLine | StatementEnded | Savepoint | TaskEnded
 
 
 class Engine(Protocol):
@@ -156,6 +187,19 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop the engine and everything it started. May be called at any time, more than once."""
+
+
+@runtime_checkable
+class Operations(Protocol):
+    """An optional power: an engine whose running task can be asked for more than to stop."""
+
+    async def operate(self, task: Task, operation: str, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Do it with the running task, and say what came of it.
+
+        `savepoint` and `suspend` yield a `Savepoint` from `run` before they return its `path`; after `suspend`, `run`
+        ends with `Outcome.SUCCEED`. Raises Invalid for an operation that the engine or this task does not have,
+        Conflict when the task is not in a state for it, and Unavailable when the engine fails to do it.
+        """
 
 
 _FETCHING = ("PIP_", "MAVEN_", "HEADGATE_MAVEN_")

@@ -49,7 +49,8 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
             raise Conflict(codes.ENGINE_BUSY, "the engine runs another task; ask the manager for one that is free")
         configuration = dict(request.configuration)
         secrets = Secrets.of(request.code, configuration, Secrets(tuple(request.secrets)))
-        task = seam.Task(*key, request.code, request.run_type, configuration, secrets)
+        artifacts = {name: Path(path) for name, path in request.artifacts.items()}
+        task = seam.Task(*key, request.code, request.run_type, configuration, secrets, artifacts, request.resume)
         logs.keep_secret(secrets)
         self._runner = Runner(self._engine, task, self._tasks / f"{key[0]}-{key[1]}", list(request.story))
         self._known.add(key)
@@ -71,6 +72,15 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
         if runner is not None and (runner.task.job_id, runner.task.attempt) == (request.job_id, request.attempt):
             await runner.cancel()
         return pb.CancelTaskReply()
+
+    async def Operate(
+        self, request: pb.OperateRequest, context: grpc.aio.ServicerContext[pb.OperateRequest, pb.OperateReply]
+    ) -> pb.OperateReply:
+        runner, running = self._runner, self.running
+        here = runner is not None and (runner.task.job_id, runner.task.attempt) == (request.job_id, request.attempt)
+        if runner is None or not here or running is None or running.done():
+            raise Conflict(codes.TASK_CLOSED, f"job {request.job_id} does not run on this engine any more")
+        return pb.OperateReply(result=await runner.operate(request.operation, request.parameters))
 
     async def Close(
         self, request: pb.CloseRequest, context: grpc.aio.ServicerContext[pb.CloseRequest, pb.CloseReply]

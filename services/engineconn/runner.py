@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from commons.process import disk
+from commons.process.errors import Invalid
 from commons.process.masking import MASK, holds_mask
 from protocol import codes, layout, names
 from protocol.engineconn.v1 import engineconn_pb2 as pb
@@ -61,6 +63,12 @@ class Runner:
         """The task is wished ended."""
         self._killed = True
         await self._engine.cancel(self.task)
+
+    async def operate(self, operation: str, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Raises Invalid when the engine has no operations, and what they raise."""
+        if not isinstance(self._engine, seam.Operations):
+            raise Invalid(codes.OPERATION_UNKNOWN, f"this kind of engine has no {operation}", field="operation")
+        return await self._engine.operate(self.task, operation, parameters)
 
     async def stop(self) -> None:
         """The engine ends, and the task with it, though nobody wished that of the task."""
@@ -129,6 +137,8 @@ class Runner:
                 journal.event(pb.TaskEvent(statement_ended=ended))
             case seam.Progress(fraction, vertices):
                 self._progress(journal, fraction, vertices)
+            case seam.Savepoint(statement, kind, path):
+                journal.event(pb.TaskEvent(savepoint=pb.Savepoint(statement=statement, kind=kind, path=path)))
 
     def _progress(self, journal: Journal, fraction: float, vertices: tuple[seam.Vertex, ...]) -> None:
         if (fraction, vertices) == (self._fraction, self._vertices):

@@ -147,6 +147,8 @@ async def _unfinished(held: Held, grant: Grant, error: HeadgateError, parts: Par
         return _After(spoiled=False)
     if error.code == codes.ENGINE_GONE:  # the engine never got the task
         return await _try_unstarted_again(held, parts, f"the engine is gone: {error.message}")
+    if error.code == codes.ARTIFACT_UNUSABLE:
+        return await _fail(held, parts, error.code, error.message, retried=False)
     # a node that is silent for a while may still run the task: it is given up only with its engine
     silent = isinstance(error, Unavailable) and not given_up(error, _is_lost(held.live, parts))
     if error.code == codes.NO_LONGER_YOURS or silent:
@@ -191,7 +193,9 @@ async def _hand_over(held: Held, grant: Grant, ecm: Ecm, parts: Parts) -> None:
                 configuration=request.configuration,
                 story=rendered(held.story),
                 secrets=request.secrets,
+                resume=request.resume,
             ),
+            artifacts=[ecm_pb2.Artifact(**artifact) for artifact in request.artifacts],
         )
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from commons.process import telemetry
 from commons.process.errors import Invalid, Refused
@@ -39,6 +40,10 @@ class JobRequest:
     """Where the job's trace goes on, after a restart too."""
     secrets: Sequence[str] = ()
     """What the code does not tell to be secrets, such as the values of variables."""
+    artifacts: Sequence[Mapping[str, Any]] = ()
+    """Files that the job uses: name, location (under the storage root), sha256, size."""
+    resume: str = ""
+    """The path of the savepoint that the job goes on from."""
 
     def labels(self, job_id: int) -> Labels:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""

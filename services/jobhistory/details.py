@@ -11,7 +11,7 @@ from protocol import codes, names
 from protocol.engineconn.v1 import engineconn_pb2 as engineconn
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JobStatus
-from services.jobhistory import store
+from services.jobhistory import savepoints, store
 from services.jobhistory.jobs import LONGEST_TEXT, Jobs, cut
 
 LONGEST_STATEMENT = LONGEST_TEXT // 4  # a character has up to 4 bytes
@@ -44,6 +44,7 @@ async def record(tx: Transaction, jobs: Jobs, clock: Clock, request: pb.RecordRe
                 ended = event.ended
         details.learn(event)
     await details.write(tx)
+    await savepoints.keep(tx, request.job_id, row.ecm_address, request.events)
     more: dict[str, object] = {"metrics": json.dumps(metrics)}
     if ended is not None:
         return await jobs.move(tx, _end_of(row, request, ended), **more)

@@ -16,7 +16,7 @@ from protocol import codes, layout
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from protocol.values import Tenant
-from services.jobhistory import store, store_retention
+from services.jobhistory import savepoints, store, store_retention
 from services.jobhistory.tables import GROUP
 
 QUEUE_FULL = "The submission job failed and the queue is full!(提交作业失败，队列已满！)"
@@ -80,6 +80,9 @@ class Jobs:
         if ids is None:
             return None
         saved = [(ids[request.short_id], request) for request in requests]
+        for job_id, request in saved:
+            if request.resumes:
+                await savepoints.resume(tx, request.resumes, job_id)
         if live := [_live_values(*each) for each in saved if not each[1].HasField("refusal")]:
             await store.insert_live(tx, live)
         if refused := [each for each in saved if each[1].HasField("refusal")]:

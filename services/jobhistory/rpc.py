@@ -11,7 +11,7 @@ from commons.process import telemetry
 from commons.process.clock import Clock
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.jobhistory.v1 import jobhistory_pb2_grpc
-from services.jobhistory import details, store
+from services.jobhistory import details, savepoints, store
 from services.jobhistory.instances import Instances
 from services.jobhistory.jobs import Jobs, check_length, find, story, to_job
 
@@ -68,6 +68,14 @@ class JobHistoryServicer(jobhistory_pb2_grpc.JobHistoryServicer):
         async with self._db.write() as tx:
             wanted = "timeout" if request.timeout else "cancel"
             return pb.WishCancelReply(ended=not await store.wish(tx, request.job_id, wanted, request.by))
+
+    async def ListSavepoints(self, request: pb.ListSavepointsRequest, context: Any) -> pb.Savepoints:
+        async with self._db.read() as tx:
+            return pb.Savepoints(savepoints=await savepoints.of_job(tx, request.job_id))
+
+    async def DisposeSavepoint(self, request: pb.DisposeSavepointRequest, context: Any) -> pb.Savepoint:
+        async with self._db.write() as tx:
+            return await savepoints.dispose(tx, self._clock, request.savepoint_id)
 
     async def SetObserveInfo(self, request: pb.SetObserveInfoRequest, context: Any) -> pb.SetObserveInfoReply:
         check_length("observe_info", request.observe_info)

@@ -33,7 +33,7 @@ _MINE = (LIVE.c.job_id == bindparam("job"), LIVE.c.epoch == bindparam("mine"))
 _UPDATE_LIVE, _DELETE_LIVE = update(LIVE).where(*_MINE), delete(LIVE).where(*_MINE)
 _UPDATE_GROUP = update(GROUP).where(GROUP.c.id == bindparam("job"), GROUP.c.status == bindparam("source_status"))
 _RECORDED = (
-    select(LIVE.c.wanted, LIVE.c.wanted_by, LIVE.c.attempt, LIVE.c.events_seen)
+    select(LIVE.c.wanted, LIVE.c.wanted_by, LIVE.c.attempt, LIVE.c.events_seen, LIVE.c.ecm_address)
     .add_columns(GROUP.c.status, GROUP.c.metrics, GROUP.c.progress, GROUP.c.result_location)
     .join(GROUP, GROUP.c.id == LIVE.c.job_id)
     .where(*_MINE)

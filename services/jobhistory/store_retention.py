@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commons.process.clock import to_datetime, to_ms
 from protocol.states.job import JobStatus
-from services.jobhistory.tables import DETAIL, EVENT, FILES, GROUP, INSTANCE, LIVE
+from services.jobhistory.tables import DETAIL, EVENT, FILES, GROUP, INSTANCE, LIVE, SAVEPOINT
 
 KEPT, REMOVING, REMOVED = "kept", "removing", "removed"
 
@@ -87,7 +87,7 @@ async def old_jobs(tx: AsyncConnection, before_ms: int, most: int) -> list[int]:
 
 async def delete_jobs(tx: AsyncConnection, job_ids: Collection[int]) -> None:
     """All that is told of these jobs. Their ids are not given again."""
-    for column in (EVENT.c.job_id, DETAIL.c.job_history_id, FILES.c.job_id, GROUP.c.id):
+    for column in (EVENT.c.job_id, SAVEPOINT.c.job_id, DETAIL.c.job_history_id, FILES.c.job_id, GROUP.c.id):
         await tx.execute(delete(column.table).where(column.in_(job_ids)))
 
 

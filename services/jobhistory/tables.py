@@ -97,6 +97,21 @@ EVENT = Table(
     comment="a job's story: its transitions, and what happened between them",
 )
 
+SAVEPOINT = Table(
+    "headgate_job_savepoint",
+    METADATA,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("job_id", BigId, nullable=False, index=True),
+    Column("statement", Integer, nullable=False),
+    Column("kind", String(20), nullable=False, comment="savepoint, suspend or checkpoint"),
+    Column("path", String(1000), nullable=False, comment="as the engine names it"),
+    Column("made_at", MilliTime, nullable=False),
+    Column("ecm_address", String(250), nullable=False, comment="of the node where it lies"),
+    Column("resumed_by", BigId, comment="the job that goes, or went, on from it last"),
+    Column("disposed_at", MilliTime),
+    comment="states of jobs that others may go on from",
+)
+
 FILES = Table(
     "headgate_job_files",
     METADATA,

@@ -129,6 +129,9 @@ class Requests:
         return Granting(await store.nodes_and_engines(tx), self._clock, self._limits, self._resource)
 
     def _resource(self, labels: Labels) -> Resource:
+        """What an engine with these labels takes of a node."""
         if labels.kind == "shell":
             return SHELL_RESOURCE
+        if labels.kind == "seatunnel":
+            return Resource(self._settings.seatunnel_cores, self._settings.seatunnel_memory_mb * 2**20, 1)
         return Resource(self._settings.engine_cores, self._settings.engine_memory_mb * 2**20, 1)

@@ -95,6 +95,21 @@ CREATE INDEX idx_headgate_job_live_waiting ON headgate_job_live (user, creator, 
 
 CREATE INDEX ix_headgate_job_live_instance ON headgate_job_live (instance);
 
+CREATE TABLE headgate_job_savepoint (
+  id BIGINT NOT NULL AUTO_INCREMENT,
+  job_id BIGINT NOT NULL,
+  statement INTEGER NOT NULL,
+  kind VARCHAR(20) NOT NULL COMMENT 'savepoint, suspend or checkpoint',
+  path VARCHAR(1000) NOT NULL COMMENT 'as the engine names it',
+  made_at DATETIME(3) NOT NULL,
+  ecm_address VARCHAR(250) NOT NULL COMMENT 'of the node where it lies',
+  resumed_by BIGINT COMMENT 'the job that goes, or went, on from it last',
+  disposed_at DATETIME(3),
+  PRIMARY KEY (id)
+)COMMENT='states of jobs that others may go on from';
+
+CREATE INDEX ix_headgate_job_savepoint_job_id ON headgate_job_savepoint (job_id);
+
 CREATE TABLE headgate_node (
   name VARCHAR(250) NOT NULL,
   incarnation VARCHAR(32) NOT NULL,

@@ -95,6 +95,21 @@ CREATE INDEX idx_headgate_job_live_waiting ON headgate_job_live (user, creator, 
 
 CREATE INDEX ix_headgate_job_live_instance ON headgate_job_live (instance);
 
+CREATE TABLE headgate_job_savepoint (
+  id INTEGER NOT NULL,
+  job_id INTEGER NOT NULL,
+  statement INTEGER NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  path VARCHAR(1000) NOT NULL,
+  made_at DATETIME NOT NULL,
+  ecm_address VARCHAR(250) NOT NULL,
+  resumed_by INTEGER,
+  disposed_at DATETIME,
+  PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_headgate_job_savepoint_job_id ON headgate_job_savepoint (job_id);
+
 CREATE TABLE headgate_node (
   name VARCHAR(250) NOT NULL,
   incarnation VARCHAR(32) NOT NULL,

@@ -253,7 +253,7 @@ def test_a_second_process_on_the_same_home_is_refused(begin: Start, home: Path) 
         ("HEADGATE_PORT", "abc", "valid integer"),
         ("HEADGATE_PORT", "{taken}", "choose another HEADGATE_PORT"),
         ("HEADGATE_HOST", "no.such.host.invalid", "choose another HEADGATE_PORT or HEADGATE_HOST"),
-        ("HEADGATE_ENGINES", "nope", "there are: flink, shell"),
+        ("HEADGATE_ENGINES", "nope", "there are: flink, seatunnel, shell"),
         ("HEADGATE_HOME", "{file}", "choose a folder"),
         ("HEADGATE_FLINK_HOME", "{file}", "no lib/flink-dist-<version>.jar"),
     ],

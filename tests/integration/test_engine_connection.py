@@ -42,7 +42,7 @@ async def test_a_task_asked_for_again_is_not_run_again(node: Node) -> None:
     await node.events()
     await node.run(code, epoch=2)
     await asyncio.sleep(0.2)
-    assert [line.endswith(" begin") for line in node.engines.task(1, 1).read_log(0, 100)].count(True) == 1
+    assert [line.endswith(" begin") for line in node.engines.tasks.folder(1, 1).read_log(0, 100)].count(True) == 1
 
 
 async def test_a_start_that_cannot_be_written_down_leaves_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ async def test_a_last_word_for_which_there_was_no_room_is_said_once(
         patched.setattr("services.ecm.tasks.MessageToJson", full)
         await node.events()
     assert (await node.events())[-1].ended.status == "Failed"
-    texts = [line.split(" ", 2)[2] for line in node.engines.task(1, 1).read_log(0, 100)]
+    texts = [line.split(" ", 2)[2] for line in node.engines.tasks.folder(1, 1).read_log(0, 100)]
     assert [text.partition(" ")[0] for text in texts] == ["INFO", "INFO", "ERROR", "INFO"], texts
 
 
@@ -89,7 +89,7 @@ async def test_an_engine_runs_one_task_at_a_time_and_any_number_in_turn(node: No
         await node.run("rows 1", job=2)
     assert caught.value.code == codes.ENGINE_BUSY
     await node.said("begin", job=1)
-    await node.engines.cancel_task(pb.CancelTaskRequest(job_id=1, attempt=1, epoch=1))
+    await node.engines.tasks.cancel(pb.CancelTaskRequest(job_id=1, attempt=1, epoch=1))
     assert (await node.events(job=1))[-1].ended.status == "Cancelled"
     await node.run("fail no", job=3)
     assert (await node.events(job=3))[-1].ended.message == "no"
@@ -102,8 +102,8 @@ async def test_a_former_owner_is_refused(node: Node) -> None:
     await node.run("log INFO begin\nsleep 600", epoch=2)
     for call in (
         node.run("rows 1", epoch=1),
-        node.engines.cancel_task(pb.CancelTaskRequest(job_id=1, attempt=1, epoch=1)),
-        node.restarted().engines.cancel_task(pb.CancelTaskRequest(job_id=1, attempt=1, epoch=1)),
+        node.engines.tasks.cancel(pb.CancelTaskRequest(job_id=1, attempt=1, epoch=1)),
+        node.restarted().engines.tasks.cancel(pb.CancelTaskRequest(job_id=1, attempt=1, epoch=1)),
     ):
         with pytest.raises(Conflict) as caught:
             await call
@@ -189,7 +189,7 @@ async def test_the_log_of_a_killed_connection_has_whole_lines(node: Node) -> Non
     await node.said("begin")
     connection(node.home).send_signal(signal.SIGKILL)
     await node.ended()
-    with (node.engines.task(1, 1).folder / layout.LOG).open("a") as file:
+    with (node.engines.tasks.folder(1, 1).folder / layout.LOG).open("a") as file:
         file.write("2026-01-01 10:00:00.001 INFO a line of which only a part was writ")
     found = await node.events()
     log = node.published(layout.LOG).read_text().split("\n")
@@ -230,7 +230,7 @@ async def test_the_next_daemon_goes_on_where_the_last_one_stopped(node: Node) ->
     await node.ready()
     await node.run("".join(f"log INFO step {n}\nprogress {n / 20}\nsleep 0.1\n" for n in range(20)) + "rows 1")
     before: list[engineconn_pb2.TaskEvent] = []
-    async for batch in node.engines.task(1, 1).watch(0):
+    async for batch in node.engines.tasks.folder(1, 1).watch(0):
         before.extend(batch)
         if len(before) >= 8:
             break
@@ -260,15 +260,15 @@ async def test_an_acknowledged_task_is_forgotten(node: Node) -> None:
     await node.ready()
     await node.run("rows 1")
     await node.events()
-    folder = node.engines.task(1, 1).folder
+    folder = node.engines.tasks.folder(1, 1).folder
     assert folder.is_dir()
-    await node.engines.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
-    await node.engines.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
+    await node.engines.tasks.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
+    await node.engines.tasks.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
     assert not folder.exists() and node.published(layout.LOG).is_file()
     later = node.restarted()
     for daemon in (node, later):
         with pytest.raises(NotFound):
-            daemon.engines.task(1, 1)
+            daemon.engines.tasks.folder(1, 1)
     await later.stopped()
     later.engines.forget("e1")
     assert later.engines.report() == [] and not list((node.home / "node" / "engines").iterdir())
@@ -282,7 +282,7 @@ async def test_an_ended_engine_stays_until_its_task_is_acknowledged(node: Node) 
     node.engines.forget("e1")
     later = node.restarted()
     assert (await later.events())[-1].ended.status == "Succeed"
-    await later.engines.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
+    await later.engines.tasks.ack(pb.AckTaskRequest(job_id=1, attempt=1, epoch=1))
     later.engines.forget("e1")
     assert later.engines.report() == []
 

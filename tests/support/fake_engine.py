@@ -16,6 +16,9 @@ A task's code holds one instruction a line (`fake_work.perform`):
 
 The setting `open`, or HEADGATE_ENGINE_FAKE_OPEN, holds instructions for the opening: `log` tells progress, `fail` is
 the reason why it does not open, `exit`, `die` and `crash` are deaths at birth, `sleep` makes it slow.
+
+It has the operations `savepoint` and `suspend`: a file in the tenant's state folder. The log tells the artifacts that a
+task has, and what it goes on from.
 """
 
 from __future__ import annotations
@@ -26,13 +29,13 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from commons.process.errors import Unavailable
+from commons.process.errors import Invalid, Unavailable
 from protocol import codes
 from services.engineconn.engine import (
     Engine,
@@ -43,6 +46,8 @@ from services.engineconn.engine import (
     Progress,
     ResultOpened,
     Rows,
+    Savepoint,
+    SavepointKind,
     StatementEnded,
     StatementStarted,
     Task,
@@ -67,9 +72,11 @@ class Fake:
         self._starting = asyncio.Lock()  # so that `close` finds a process that is only now coming to be
         self._running: tuple[int, int] | None = None
         self._cancelled: set[tuple[int, int]] = set()
+        self._suspended = False
+        self._news: asyncio.Queue[list[Any] | None] = asyncio.Queue()
 
     async def open(self, spec: EngineSpec, workdir: Path, say: Callable[[str], None]) -> None:
-        self._workspace = spec.workspace
+        self._workspace, self._state = spec.workspace, spec.state
         spec.workspace.mkdir(parents=True, exist_ok=True)
         opening = spec.settings.get("open", os.environ.get("HEADGATE_ENGINE_FAKE_OPEN", "log INFO opening"))
         self._engine = await self._start("engine", opening)
@@ -87,12 +94,21 @@ class Fake:
     async def run(self, task: Task) -> AsyncIterator[Event]:
         key = self._running = (task.job_id, task.attempt)
         statement, reason = -1, ""
+        self._suspended, self._news = False, asyncio.Queue()
+        for name, path in task.artifacts.items():
+            yield LogLine("INFO", f"artifact {name}: {path.read_text()}")
+        if task.resume:
+            yield LogLine("INFO", f"goes on from {Path(task.resume).read_text()}")
         outcome = Outcome.CANCELLED
         async with self._starting:
             self._work = work = None if key in self._cancelled else await self._start("task", task.code)
         if work is not None:
-            async for what, *more in _said(work):
+            reading = asyncio.create_task(self._read(work))
+            while (news := await self._news.get()) is not None:
+                what, *more = news
                 match what, more:
+                    case "savepoint", [kind, path]:
+                        yield Savepoint(max(statement, 0), SavepointKind(kind), path)
                     case "statement", [number, statements, text]:
                         statement = number
                         yield StatementStarted(number, statements, text, f"fake-{task.job_id}-{task.attempt}-{number}")
@@ -109,8 +125,11 @@ class Fake:
                         yield Progress(fraction)
                     case "failed", [text]:
                         reason = text
+            await reading
             code = await work.wait()
-            if key not in self._cancelled:
+            if self._suspended:
+                outcome, reason = Outcome.SUCCEED, "suspended"
+            elif key not in self._cancelled:
                 outcome = Outcome.FAILED if code else Outcome.SUCCEED
                 reason = reason or (f"its process ended with exit code {code}" if code else "")
         self._running = None
@@ -118,6 +137,23 @@ class Fake:
             yield StatementEnded(statement, outcome)
         number = {Outcome.CANCELLED: codes.KILLED, Outcome.FAILED: codes.STATEMENT_FAILED}.get(outcome, 0)
         yield TaskEnded(outcome, number, "the job was killed" if outcome is Outcome.CANCELLED else reason)
+
+    async def _read(self, work: Process) -> None:
+        async for said in _said(work):
+            self._news.put_nowait(said)
+        self._news.put_nowait(None)
+
+    async def operate(self, task: Task, operation: str, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        if operation not in ("savepoint", "suspend"):
+            raise Invalid(codes.OPERATION_UNKNOWN, f"the fake engine has no {operation}", field="operation")
+        path = self._state / "fake" / f"{task.job_id}-{operation}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"state of job {task.job_id}")
+        self._news.put_nowait(["savepoint", operation, str(path)])
+        if operation == "suspend" and self._work is not None:
+            self._suspended = True
+            self._work.terminate()
+        return {"path": str(path)}
 
     async def cancel(self, task: Task) -> None:
         self._cancelled.add((task.job_id, task.attempt))

@@ -74,13 +74,13 @@ class Node:
 
     async def run(self, code: str, *, job: int = 1, epoch: int = 1) -> None:
         task = engineconn_pb2.Task(job_id=job, attempt=1, code=code, run_type="any", story=[STORY])
-        await self.engines.run_task(pb.RunTaskRequest(engine_id="e1", epoch=epoch, task=task, location=f"jobs/{job}"))
+        await self.engines.tasks.run(pb.RunTaskRequest(engine_id="e1", epoch=epoch, task=task, location=f"jobs/{job}"))
 
     async def events(self, *, job: int = 1, after: int = 0) -> list[engineconn_pb2.TaskEvent]:
         """All events from `after` on to the end; their numbers are checked."""
         found: list[engineconn_pb2.TaskEvent] = []
         async with asyncio.timeout(30):
-            async for batch in self.engines.task(job, 1).watch(after):
+            async for batch in self.engines.tasks.folder(job, 1).watch(after):
                 found.extend(batch)
         assert [event.number for event in found] == list(range(after + 1, after + len(found) + 1))
         assert [event for event in found if event.HasField("ended")] == found[-1:]
@@ -88,7 +88,7 @@ class Node:
 
     async def said(self, text: str, *, job: int = 1) -> None:
         """Return when the task's log holds a line that ends so."""
-        task = self.engines.task(job, 1)
+        task = self.engines.tasks.folder(job, 1)
         await until(lambda: any(line.endswith(text) for line in task.read_log(0, 100_000)))
 
     def published(self, name: str, *, job: int = 1) -> Path:

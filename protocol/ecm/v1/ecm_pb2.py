@@ -26,7 +26,7 @@ from protocol.engineconn.v1 import engineconn_pb2 as protocol_dot_engineconn_dot
 from protocol.types.v1 import types_pb2 as protocol_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19protocol/ecm/v1/ecm.proto\x12\x0fheadgate.ecm.v1\x1a\'protocol/engineconn/v1/engineconn.proto\x1a\x1dprotocol/types/v1/types.proto\"\xa4\x02\n\x13\x45ngineCreateRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12)\n\x06tenant\x18\x02 \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12)\n\x06labels\x18\x03 \x01(\x0b\x32\x19.headgate.types.v1.Labels\x12-\n\x08resource\x18\x04 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12\x44\n\x08settings\x18\x05 \x03(\x0b\x32\x32.headgate.ecm.v1.EngineCreateRequest.SettingsEntry\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x13\n\x11\x45ngineCreateReply\"8\n\x16\x45ngineTerminateRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"\x16\n\x14\x45ngineTerminateReply\"G\n\rResourceUsage\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\x0e\n\x06memory\x18\x02 \x01(\x03\x12\x13\n\x0b\x63pu_seconds\x18\x03 \x01(\x01\"\x14\n\x12ResourceUsageReply\")\n\x14\x45ngineMetricsRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\"\x8a\x01\n\rEngineMetrics\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12-\n\x05usage\x18\x03 \x01(\x0b\x32\x1e.headgate.ecm.v1.ResourceUsage\x12\x15\n\rstarted_at_ms\x18\x04 \x01(\x03\x12\x11\n\ttasks_run\x18\x05 \x01(\x05\"p\n\x0eRunTaskRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12*\n\x04task\x18\x03 \x01(\x0b\x32\x1c.headgate.engineconn.v1.Task\x12\x10\n\x08location\x18\x04 \x01(\t\"\x0e\n\x0cRunTaskReply\"C\n\x11\x43\x61ncelTaskRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\"\x11\n\x0f\x43\x61ncelTaskReply\"B\n\x10WatchTaskRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\"?\n\nTaskEvents\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.headgate.engineconn.v1.TaskEvent\"@\n\x0e\x41\x63kTaskRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\"\x0e\n\x0c\x41\x63kTaskReply\"[\n\x12ReadTaskLogRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x11\n\tfrom_line\x18\x03 \x01(\x03\x12\x11\n\tmax_lines\x18\x04 \x01(\x05\"\x19\n\x08LogLines\x12\r\n\x05lines\x18\x01 \x03(\t2\x9b\x06\n\x03\x45\x63m\x12\x62\n\x16\x43reateEngineConnection\x12$.headgate.ecm.v1.EngineCreateRequest\x1a\".headgate.ecm.v1.EngineCreateReply\x12k\n\x19TerminateEngineConnection\x12\'.headgate.ecm.v1.EngineTerminateRequest\x1a%.headgate.ecm.v1.EngineTerminateReply\x12`\n\x19ReportEngineResourceUsage\x12\x1e.headgate.ecm.v1.ResourceUsage\x1a#.headgate.ecm.v1.ResourceUsageReply\x12Y\n\x10GetEngineMetrics\x12%.headgate.ecm.v1.EngineMetricsRequest\x1a\x1e.headgate.ecm.v1.EngineMetrics\x12I\n\x07RunTask\x12\x1f.headgate.ecm.v1.RunTaskRequest\x1a\x1d.headgate.ecm.v1.RunTaskReply\x12R\n\nCancelTask\x12\".headgate.ecm.v1.CancelTaskRequest\x1a .headgate.ecm.v1.CancelTaskReply\x12M\n\tWatchTask\x12!.headgate.ecm.v1.WatchTaskRequest\x1a\x1b.headgate.ecm.v1.TaskEvents0\x01\x12I\n\x07\x41\x63kTask\x12\x1f.headgate.ecm.v1.AckTaskRequest\x1a\x1d.headgate.ecm.v1.AckTaskReply\x12M\n\x0bReadTaskLog\x12#.headgate.ecm.v1.ReadTaskLogRequest\x1a\x19.headgate.ecm.v1.LogLinesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19protocol/ecm/v1/ecm.proto\x12\x0fheadgate.ecm.v1\x1a\'protocol/engineconn/v1/engineconn.proto\x1a\x1dprotocol/types/v1/types.proto\"\xa4\x02\n\x13\x45ngineCreateRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12)\n\x06tenant\x18\x02 \x01(\x0b\x32\x19.headgate.types.v1.Tenant\x12)\n\x06labels\x18\x03 \x01(\x0b\x32\x19.headgate.types.v1.Labels\x12-\n\x08resource\x18\x04 \x01(\x0b\x32\x1b.headgate.types.v1.Resource\x12\x44\n\x08settings\x18\x05 \x03(\x0b\x32\x32.headgate.ecm.v1.EngineCreateRequest.SettingsEntry\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x13\n\x11\x45ngineCreateReply\"8\n\x16\x45ngineTerminateRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"\x16\n\x14\x45ngineTerminateReply\"G\n\rResourceUsage\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\x0e\n\x06memory\x18\x02 \x01(\x03\x12\x13\n\x0b\x63pu_seconds\x18\x03 \x01(\x01\"\x14\n\x12ResourceUsageReply\")\n\x14\x45ngineMetricsRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\"\x8a\x01\n\rEngineMetrics\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12-\n\x05usage\x18\x03 \x01(\x0b\x32\x1e.headgate.ecm.v1.ResourceUsage\x12\x15\n\rstarted_at_ms\x18\x04 \x01(\x03\x12\x11\n\ttasks_run\x18\x05 \x01(\x05\"\x9e\x01\n\x0eRunTaskRequest\x12\x11\n\tengine_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12*\n\x04task\x18\x03 \x01(\x0b\x32\x1c.headgate.engineconn.v1.Task\x12\x10\n\x08location\x18\x04 \x01(\t\x12,\n\tartifacts\x18\x05 \x03(\x0b\x32\x19.headgate.ecm.v1.Artifact\"H\n\x08\x41rtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x03\"\x0e\n\x0cRunTaskReply\"C\n\x11\x43\x61ncelTaskRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\"\x11\n\x0f\x43\x61ncelTaskReply\"B\n\x10WatchTaskRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\"?\n\nTaskEvents\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.headgate.engineconn.v1.TaskEvent\"$\n\x14\x44ropSavepointRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"\x14\n\x12\x44ropSavepointReply\"@\n\x0e\x41\x63kTaskRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\"\x0e\n\x0c\x41\x63kTaskReply\"[\n\x12ReadTaskLogRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x11\n\tfrom_line\x18\x03 \x01(\x03\x12\x11\n\tmax_lines\x18\x04 \x01(\x05\"\x19\n\x08LogLines\x12\r\n\x05lines\x18\x01 \x03(\t2\xd5\x07\n\x03\x45\x63m\x12\x62\n\x16\x43reateEngineConnection\x12$.headgate.ecm.v1.EngineCreateRequest\x1a\".headgate.ecm.v1.EngineCreateReply\x12k\n\x19TerminateEngineConnection\x12\'.headgate.ecm.v1.EngineTerminateRequest\x1a%.headgate.ecm.v1.EngineTerminateReply\x12`\n\x19ReportEngineResourceUsage\x12\x1e.headgate.ecm.v1.ResourceUsage\x1a#.headgate.ecm.v1.ResourceUsageReply\x12Y\n\x10GetEngineMetrics\x12%.headgate.ecm.v1.EngineMetricsRequest\x1a\x1e.headgate.ecm.v1.EngineMetrics\x12I\n\x07RunTask\x12\x1f.headgate.ecm.v1.RunTaskRequest\x1a\x1d.headgate.ecm.v1.RunTaskReply\x12R\n\nCancelTask\x12\".headgate.ecm.v1.CancelTaskRequest\x1a .headgate.ecm.v1.CancelTaskReply\x12[\n\x0bOperateTask\x12&.headgate.engineconn.v1.OperateRequest\x1a$.headgate.engineconn.v1.OperateReply\x12M\n\tWatchTask\x12!.headgate.ecm.v1.WatchTaskRequest\x1a\x1b.headgate.ecm.v1.TaskEvents0\x01\x12[\n\rDropSavepoint\x12%.headgate.ecm.v1.DropSavepointRequest\x1a#.headgate.ecm.v1.DropSavepointReply\x12I\n\x07\x41\x63kTask\x12\x1f.headgate.ecm.v1.AckTaskRequest\x1a\x1d.headgate.ecm.v1.AckTaskReply\x12M\n\x0bReadTaskLog\x12#.headgate.ecm.v1.ReadTaskLogRequest\x1a\x19.headgate.ecm.v1.LogLinesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,26 +53,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINEMETRICSREQUEST']._serialized_end=652
   _globals['_ENGINEMETRICS']._serialized_start=655
   _globals['_ENGINEMETRICS']._serialized_end=793
-  _globals['_RUNTASKREQUEST']._serialized_start=795
-  _globals['_RUNTASKREQUEST']._serialized_end=907
-  _globals['_RUNTASKREPLY']._serialized_start=909
-  _globals['_RUNTASKREPLY']._serialized_end=923
-  _globals['_CANCELTASKREQUEST']._serialized_start=925
-  _globals['_CANCELTASKREQUEST']._serialized_end=992
-  _globals['_CANCELTASKREPLY']._serialized_start=994
-  _globals['_CANCELTASKREPLY']._serialized_end=1011
-  _globals['_WATCHTASKREQUEST']._serialized_start=1013
-  _globals['_WATCHTASKREQUEST']._serialized_end=1079
-  _globals['_TASKEVENTS']._serialized_start=1081
-  _globals['_TASKEVENTS']._serialized_end=1144
-  _globals['_ACKTASKREQUEST']._serialized_start=1146
-  _globals['_ACKTASKREQUEST']._serialized_end=1210
-  _globals['_ACKTASKREPLY']._serialized_start=1212
-  _globals['_ACKTASKREPLY']._serialized_end=1226
-  _globals['_READTASKLOGREQUEST']._serialized_start=1228
-  _globals['_READTASKLOGREQUEST']._serialized_end=1319
-  _globals['_LOGLINES']._serialized_start=1321
-  _globals['_LOGLINES']._serialized_end=1346
-  _globals['_ECM']._serialized_start=1349
-  _globals['_ECM']._serialized_end=2144
+  _globals['_RUNTASKREQUEST']._serialized_start=796
+  _globals['_RUNTASKREQUEST']._serialized_end=954
+  _globals['_ARTIFACT']._serialized_start=956
+  _globals['_ARTIFACT']._serialized_end=1028
+  _globals['_RUNTASKREPLY']._serialized_start=1030
+  _globals['_RUNTASKREPLY']._serialized_end=1044
+  _globals['_CANCELTASKREQUEST']._serialized_start=1046
+  _globals['_CANCELTASKREQUEST']._serialized_end=1113
+  _globals['_CANCELTASKREPLY']._serialized_start=1115
+  _globals['_CANCELTASKREPLY']._serialized_end=1132
+  _globals['_WATCHTASKREQUEST']._serialized_start=1134
+  _globals['_WATCHTASKREQUEST']._serialized_end=1200
+  _globals['_TASKEVENTS']._serialized_start=1202
+  _globals['_TASKEVENTS']._serialized_end=1265
+  _globals['_DROPSAVEPOINTREQUEST']._serialized_start=1267
+  _globals['_DROPSAVEPOINTREQUEST']._serialized_end=1303
+  _globals['_DROPSAVEPOINTREPLY']._serialized_start=1305
+  _globals['_DROPSAVEPOINTREPLY']._serialized_end=1325
+  _globals['_ACKTASKREQUEST']._serialized_start=1327
+  _globals['_ACKTASKREQUEST']._serialized_end=1391
+  _globals['_ACKTASKREPLY']._serialized_start=1393
+  _globals['_ACKTASKREPLY']._serialized_end=1407
+  _globals['_READTASKLOGREQUEST']._serialized_start=1409
+  _globals['_READTASKLOGREQUEST']._serialized_end=1500
+  _globals['_LOGLINES']._serialized_start=1502
+  _globals['_LOGLINES']._serialized_end=1527
+  _globals['_ECM']._serialized_start=1530
+  _globals['_ECM']._serialized_end=2511
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from protocol.ecm.v1 import ecm_pb2 as protocol_dot_ecm_dot_v1_dot_ecm__pb2
+from protocol.engineconn.v1 import engineconn_pb2 as protocol_dot_engineconn_dot_v1_dot_engineconn__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -64,10 +65,20 @@ class EcmStub:
                 request_serializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.CancelTaskRequest.SerializeToString,
                 response_deserializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.CancelTaskReply.FromString,
                 _registered_method=True)
+        self.OperateTask = channel.unary_unary(
+                '/headgate.ecm.v1.Ecm/OperateTask',
+                request_serializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateRequest.SerializeToString,
+                response_deserializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateReply.FromString,
+                _registered_method=True)
         self.WatchTask = channel.unary_stream(
                 '/headgate.ecm.v1.Ecm/WatchTask',
                 request_serializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.WatchTaskRequest.SerializeToString,
                 response_deserializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.TaskEvents.FromString,
+                _registered_method=True)
+        self.DropSavepoint = channel.unary_unary(
+                '/headgate.ecm.v1.Ecm/DropSavepoint',
+                request_serializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.DropSavepointRequest.SerializeToString,
+                response_deserializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.DropSavepointReply.FromString,
                 _registered_method=True)
         self.AckTask = channel.unary_unary(
                 '/headgate.ecm.v1.Ecm/AckTask',
@@ -124,8 +135,22 @@ class EcmServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OperateTask(self, request, context):
+        """Passes an operation on to the engine that runs the task, see there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchTask(self, request, context):
         """A task's events after `after`, until `ended`, which comes once results and log are published.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropSavepoint(self, request, context):
+        """A savepoint on this node goes, with all its files; harmless when it is gone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,10 +203,20 @@ def add_EcmServicer_to_server(servicer, server):
                     request_deserializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.CancelTaskRequest.FromString,
                     response_serializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.CancelTaskReply.SerializeToString,
             ),
+            'OperateTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.OperateTask,
+                    request_deserializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateRequest.FromString,
+                    response_serializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateReply.SerializeToString,
+            ),
             'WatchTask': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchTask,
                     request_deserializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.WatchTaskRequest.FromString,
                     response_serializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.TaskEvents.SerializeToString,
+            ),
+            'DropSavepoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropSavepoint,
+                    request_deserializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.DropSavepointRequest.FromString,
+                    response_serializer=protocol_dot_ecm_dot_v1_dot_ecm__pb2.DropSavepointReply.SerializeToString,
             ),
             'AckTask': grpc.unary_unary_rpc_method_handler(
                     servicer.AckTask,
@@ -367,6 +402,33 @@ class Ecm:
             _registered_method=True)
 
     @staticmethod
+    def OperateTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.ecm.v1.Ecm/OperateTask',
+            protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateRequest.SerializeToString,
+            protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchTask(request,
             target,
             options=(),
@@ -383,6 +445,33 @@ class Ecm:
             '/headgate.ecm.v1.Ecm/WatchTask',
             protocol_dot_ecm_dot_v1_dot_ecm__pb2.WatchTaskRequest.SerializeToString,
             protocol_dot_ecm_dot_v1_dot_ecm__pb2.TaskEvents.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropSavepoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.ecm.v1.Ecm/DropSavepoint',
+            protocol_dot_ecm_dot_v1_dot_ecm__pb2.DropSavepointRequest.SerializeToString,
+            protocol_dot_ecm_dot_v1_dot_ecm__pb2.DropSavepointReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ The daemon of a node: engines and their tasks."""
 from collections import abc as _abc
 from grpc import aio as _aio
 from protocol.ecm.v1 import ecm_pb2 as _ecm_pb2
+from protocol.engineconn.v1 import engineconn_pb2 as _engineconn_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -41,8 +42,12 @@ class EcmStub:
     RunTask: _grpc.UnaryUnaryMultiCallable[_ecm_pb2.RunTaskRequest, _ecm_pb2.RunTaskReply]
     """Hands a task to an engine. The epoch must not be lower than the highest seen for the job."""
     CancelTask: _grpc.UnaryUnaryMultiCallable[_ecm_pb2.CancelTaskRequest, _ecm_pb2.CancelTaskReply]
+    OperateTask: _grpc.UnaryUnaryMultiCallable[_engineconn_pb2.OperateRequest, _engineconn_pb2.OperateReply]
+    """Passes an operation on to the engine that runs the task, see there."""
     WatchTask: _grpc.UnaryStreamMultiCallable[_ecm_pb2.WatchTaskRequest, _ecm_pb2.TaskEvents]
     """A task's events after `after`, until `ended`, which comes once results and log are published."""
+    DropSavepoint: _grpc.UnaryUnaryMultiCallable[_ecm_pb2.DropSavepointRequest, _ecm_pb2.DropSavepointReply]
+    """A savepoint on this node goes, with all its files; harmless when it is gone."""
     AckTask: _grpc.UnaryUnaryMultiCallable[_ecm_pb2.AckTaskRequest, _ecm_pb2.AckTaskReply]
     """The job is recorded as ended: the task's folder may go."""
     ReadTaskLog: _grpc.UnaryUnaryMultiCallable[_ecm_pb2.ReadTaskLogRequest, _ecm_pb2.LogLines]
@@ -61,8 +66,12 @@ class EcmAsyncStub(EcmStub):
     RunTask: _aio.UnaryUnaryMultiCallable[_ecm_pb2.RunTaskRequest, _ecm_pb2.RunTaskReply]  # type: ignore[assignment]
     """Hands a task to an engine. The epoch must not be lower than the highest seen for the job."""
     CancelTask: _aio.UnaryUnaryMultiCallable[_ecm_pb2.CancelTaskRequest, _ecm_pb2.CancelTaskReply]  # type: ignore[assignment]
+    OperateTask: _aio.UnaryUnaryMultiCallable[_engineconn_pb2.OperateRequest, _engineconn_pb2.OperateReply]  # type: ignore[assignment]
+    """Passes an operation on to the engine that runs the task, see there."""
     WatchTask: _aio.UnaryStreamMultiCallable[_ecm_pb2.WatchTaskRequest, _ecm_pb2.TaskEvents]  # type: ignore[assignment]
     """A task's events after `after`, until `ended`, which comes once results and log are published."""
+    DropSavepoint: _aio.UnaryUnaryMultiCallable[_ecm_pb2.DropSavepointRequest, _ecm_pb2.DropSavepointReply]  # type: ignore[assignment]
+    """A savepoint on this node goes, with all its files; harmless when it is gone."""
     AckTask: _aio.UnaryUnaryMultiCallable[_ecm_pb2.AckTaskRequest, _ecm_pb2.AckTaskReply]  # type: ignore[assignment]
     """The job is recorded as ended: the task's folder may go."""
     ReadTaskLog: _aio.UnaryUnaryMultiCallable[_ecm_pb2.ReadTaskLogRequest, _ecm_pb2.LogLines]  # type: ignore[assignment]
@@ -116,12 +125,28 @@ class EcmServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ecm_pb2.CancelTaskReply, _abc.Awaitable[_ecm_pb2.CancelTaskReply]]: ...
 
     @_abc_1.abstractmethod
+    def OperateTask(
+        self,
+        request: _engineconn_pb2.OperateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engineconn_pb2.OperateReply, _abc.Awaitable[_engineconn_pb2.OperateReply]]:
+        """Passes an operation on to the engine that runs the task, see there."""
+
+    @_abc_1.abstractmethod
     def WatchTask(
         self,
         request: _ecm_pb2.WatchTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ecm_pb2.TaskEvents], _abc.AsyncIterator[_ecm_pb2.TaskEvents]]:
         """A task's events after `after`, until `ended`, which comes once results and log are published."""
+
+    @_abc_1.abstractmethod
+    def DropSavepoint(
+        self,
+        request: _ecm_pb2.DropSavepointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ecm_pb2.DropSavepointReply, _abc.Awaitable[_ecm_pb2.DropSavepointReply]]:
+        """A savepoint on this node goes, with all its files; harmless when it is gone."""
 
     @_abc_1.abstractmethod
     def AckTask(

@@ -43,6 +43,26 @@ class Task(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ArtifactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     JOB_ID_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
@@ -50,10 +70,14 @@ class Task(_message.Message):
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     STORY_FIELD_NUMBER: _builtins.int
     SECRETS_FIELD_NUMBER: _builtins.int
+    ARTIFACTS_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     attempt: _builtins.int
     code: _builtins.str
     run_type: _builtins.str
+    resume: _builtins.str
+    """The savepoint that the task goes on from, as its engine named it; empty: from the beginning."""
     @_builtins.property
     def configuration(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -63,6 +87,10 @@ class Task(_message.Message):
     @_builtins.property
     def secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Values that the log and the events must not tell, beside those that the code itself tells to be secrets."""
+
+    @_builtins.property
+    def artifacts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Files that the job names, by that name: where they lie on this node."""
 
     def __init__(
         self,
@@ -74,10 +102,12 @@ class Task(_message.Message):
         configuration: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         story: _abc.Iterable[_builtins.str] | None = ...,
         secrets: _abc.Iterable[_builtins.str] | None = ...,
+        artifacts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        resume: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "code", b"code", "configuration", b"configuration", "job_id", b"job_id", "run_type", b"run_type", "secrets", b"secrets", "story", b"story"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "code", b"code", "configuration", b"configuration", "job_id", b"job_id", "resume", b"resume", "run_type", b"run_type", "secrets", b"secrets", "story", b"story"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,6 +166,96 @@ class CancelTaskReply(_message.Message):
 Global___CancelTaskReply: _TypeAlias = CancelTaskReply  # noqa: Y015
 
 @_typing.final
+class OperateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ParametersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.int
+    attempt: _builtins.int
+    operation: _builtins.str
+    """"savepoint": keep the state and go on; "suspend": keep it and end; "diagnosis": what is known of the task's health."""
+    @_builtins.property
+    def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.int = ...,
+        attempt: _builtins.int = ...,
+        operation: _builtins.str = ...,
+        parameters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "job_id", b"job_id", "operation", b"operation", "parameters", b"parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OperateRequest: _TypeAlias = OperateRequest  # noqa: Y015
+
+@_typing.final
+class OperateReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ResultEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def result(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        result: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OperateReply: _TypeAlias = OperateReply  # noqa: Y015
+
+@_typing.final
 class CloseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -179,6 +299,7 @@ class TaskEvent(_message.Message):
     LOG_UP_TO_FIELD_NUMBER: _builtins.int
     STATEMENT_ENDED_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
+    SAVEPOINT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     at_ms: _builtins.int
     @_builtins.property
@@ -193,6 +314,8 @@ class TaskEvent(_message.Message):
     def statement_ended(self) -> Global___StatementEnded: ...
     @_builtins.property
     def ended(self) -> Global___Ended: ...
+    @_builtins.property
+    def savepoint(self) -> Global___Savepoint: ...
     def __init__(
         self,
         *,
@@ -204,16 +327,46 @@ class TaskEvent(_message.Message):
         log_up_to: Global___LogUpTo | None = ...,
         statement_ended: Global___StatementEnded | None = ...,
         ended: Global___Ended | None = ...,
+        savepoint: Global___Savepoint | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "log_up_to", b"log_up_to", "progress", b"progress", "result_set", b"result_set", "statement_ended", b"statement_ended", "statement_started", b"statement_started", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "log_up_to", b"log_up_to", "progress", b"progress", "result_set", b"result_set", "savepoint", b"savepoint", "statement_ended", b"statement_ended", "statement_started", b"statement_started", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "ended", b"ended", "log_up_to", b"log_up_to", "number", b"number", "progress", b"progress", "result_set", b"result_set", "statement_ended", b"statement_ended", "statement_started", b"statement_started", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "ended", b"ended", "log_up_to", b"log_up_to", "number", b"number", "progress", b"progress", "result_set", b"result_set", "savepoint", b"savepoint", "statement_ended", b"statement_ended", "statement_started", b"statement_started", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["statement_started", "progress", "result_set", "log_up_to", "statement_ended", "ended"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["statement_started", "progress", "result_set", "log_up_to", "statement_ended", "ended", "savepoint"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 
 Global___TaskEvent: _TypeAlias = TaskEvent  # noqa: Y015
+
+@_typing.final
+class Savepoint(_message.Message):
+    """A state of the job that another one may go on from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    statement: _builtins.int
+    kind: _builtins.str
+    """"savepoint" or "suspend" as asked for, "checkpoint": the engine's own, of a job that failed."""
+    path: _builtins.str
+    """As the engine names it."""
+    def __init__(
+        self,
+        *,
+        statement: _builtins.int = ...,
+        kind: _builtins.str = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "path", b"path", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Savepoint: _TypeAlias = Savepoint  # noqa: Y015
 
 @_typing.final
 class StatementStarted(_message.Message):

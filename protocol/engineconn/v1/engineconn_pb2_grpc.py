@@ -44,6 +44,11 @@ class EngineConnStub:
                 request_serializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.CancelTaskRequest.SerializeToString,
                 response_deserializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.CancelTaskReply.FromString,
                 _registered_method=True)
+        self.Operate = channel.unary_unary(
+                '/headgate.engineconn.v1.EngineConn/Operate',
+                request_serializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateRequest.SerializeToString,
+                response_deserializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateReply.FromString,
+                _registered_method=True)
         self.Close = channel.unary_unary(
                 '/headgate.engineconn.v1.EngineConn/Close',
                 request_serializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.CloseRequest.SerializeToString,
@@ -68,6 +73,14 @@ class EngineConnServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Operate(self, request, context):
+        """Does something with the running task, see OperateRequest; the answer comes when it is done. FAILED_PRECONDITION when
+        the task does not run here (any more), INVALID_ARGUMENT when its engine has no such operation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Close(self, request, context):
         """Stops the engine and ends the process.
         """
@@ -87,6 +100,11 @@ def add_EngineConnServicer_to_server(servicer, server):
                     servicer.CancelTask,
                     request_deserializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.CancelTaskRequest.FromString,
                     response_serializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.CancelTaskReply.SerializeToString,
+            ),
+            'Operate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Operate,
+                    request_deserializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateRequest.FromString,
+                    response_serializer=protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateReply.SerializeToString,
             ),
             'Close': grpc.unary_unary_rpc_method_handler(
                     servicer.Close,
@@ -148,6 +166,33 @@ class EngineConn:
             '/headgate.engineconn.v1.EngineConn/CancelTask',
             protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.CancelTaskRequest.SerializeToString,
             protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.CancelTaskReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Operate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.engineconn.v1.EngineConn/Operate',
+            protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateRequest.SerializeToString,
+            protocol_dot_engineconn_dot_v1_dot_engineconn__pb2.OperateReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,10 @@ class EngineConnStub:
     """Starts the task, or returns the running one when (job, attempt) is known. One task at a time."""
     CancelTask: _grpc.UnaryUnaryMultiCallable[_engineconn_pb2.CancelTaskRequest, _engineconn_pb2.CancelTaskReply]
     """Asks the running task to stop. Harmless when it has ended."""
+    Operate: _grpc.UnaryUnaryMultiCallable[_engineconn_pb2.OperateRequest, _engineconn_pb2.OperateReply]
+    """Does something with the running task, see OperateRequest; the answer comes when it is done. FAILED_PRECONDITION when
+    the task does not run here (any more), INVALID_ARGUMENT when its engine has no such operation.
+    """
     Close: _grpc.UnaryUnaryMultiCallable[_engineconn_pb2.CloseRequest, _engineconn_pb2.CloseReply]
     """Stops the engine and ends the process."""
 
@@ -45,6 +49,10 @@ class EngineConnAsyncStub(EngineConnStub):
     """Starts the task, or returns the running one when (job, attempt) is known. One task at a time."""
     CancelTask: _aio.UnaryUnaryMultiCallable[_engineconn_pb2.CancelTaskRequest, _engineconn_pb2.CancelTaskReply]  # type: ignore[assignment]
     """Asks the running task to stop. Harmless when it has ended."""
+    Operate: _aio.UnaryUnaryMultiCallable[_engineconn_pb2.OperateRequest, _engineconn_pb2.OperateReply]  # type: ignore[assignment]
+    """Does something with the running task, see OperateRequest; the answer comes when it is done. FAILED_PRECONDITION when
+    the task does not run here (any more), INVALID_ARGUMENT when its engine has no such operation.
+    """
     Close: _aio.UnaryUnaryMultiCallable[_engineconn_pb2.CloseRequest, _engineconn_pb2.CloseReply]  # type: ignore[assignment]
     """Stops the engine and ends the process."""
 
@@ -64,6 +72,16 @@ class EngineConnServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engineconn_pb2.CancelTaskReply, _abc.Awaitable[_engineconn_pb2.CancelTaskReply]]:
         """Asks the running task to stop. Harmless when it has ended."""
+
+    @_abc_1.abstractmethod
+    def Operate(
+        self,
+        request: _engineconn_pb2.OperateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engineconn_pb2.OperateReply, _abc.Awaitable[_engineconn_pb2.OperateReply]]:
+        """Does something with the running task, see OperateRequest; the answer comes when it is done. FAILED_PRECONDITION when
+        the task does not run here (any more), INVALID_ARGUMENT when its engine has no such operation.
+        """
 
     @_abc_1.abstractmethod
     def Close(

@@ -38,6 +38,7 @@ class SaveJobHistoryRequest(_message.Message):
     LOG_PATH_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    RESUMES_FIELD_NUMBER: _builtins.int
     short_id: _builtins.str
     instance: _builtins.str
     execute_user: _builtins.str
@@ -53,6 +54,10 @@ class SaveJobHistoryRequest(_message.Message):
     log_path: _builtins.str
     request: _builtins.str
     """All that running the job needs, opaque here (JSON)."""
+    resumes: _builtins.int
+    """The savepoint that the job goes on from; 0: none. FAILED_PRECONDITION when it is disposed of, or while another job
+    goes on from it.
+    """
     @_builtins.property
     def tenant(self) -> _types_pb2.Tenant: ...
     @_builtins.property
@@ -76,10 +81,11 @@ class SaveJobHistoryRequest(_message.Message):
         log_path: _builtins.str = ...,
         request: _builtins.str = ...,
         refusal: Global___Refusal | None = ...,
+        resumes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine_type", b"engine_type", "execute_user", b"execute_user", "execution_code", b"execution_code", "instance", b"instance", "labels", b"labels", "log_path", b"log_path", "params", b"params", "refusal", b"refusal", "request", b"request", "result_location", b"result_location", "run_type", b"run_type", "short_id", b"short_id", "source", b"source", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine_type", b"engine_type", "execute_user", b"execute_user", "execution_code", b"execution_code", "instance", b"instance", "labels", b"labels", "log_path", b"log_path", "params", b"params", "refusal", b"refusal", "request", b"request", "result_location", b"result_location", "resumes", b"resumes", "run_type", b"run_type", "short_id", b"short_id", "source", b"source", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -462,6 +468,110 @@ class JobCounts(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JobCounts: _TypeAlias = JobCounts  # noqa: Y015
+
+@_typing.final
+class ListSavepointsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.int
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSavepointsRequest: _TypeAlias = ListSavepointsRequest  # noqa: Y015
+
+@_typing.final
+class Savepoints(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAVEPOINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def savepoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Savepoint]: ...
+    def __init__(
+        self,
+        *,
+        savepoints: _abc.Iterable[Global___Savepoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["savepoints", b"savepoints"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Savepoints: _TypeAlias = Savepoints  # noqa: Y015
+
+@_typing.final
+class Savepoint(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAVEPOINT_ID_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    MADE_AT_MS_FIELD_NUMBER: _builtins.int
+    RESUMED_BY_FIELD_NUMBER: _builtins.int
+    DISPOSED_AT_MS_FIELD_NUMBER: _builtins.int
+    ECM_ADDRESS_FIELD_NUMBER: _builtins.int
+    savepoint_id: _builtins.int
+    job_id: _builtins.int
+    statement: _builtins.int
+    kind: _builtins.str
+    path: _builtins.str
+    made_at_ms: _builtins.int
+    resumed_by: _builtins.int
+    """0: no job has gone on from it."""
+    disposed_at_ms: _builtins.int
+    """0: it is there."""
+    ecm_address: _builtins.str
+    """Of the node where it lies."""
+    def __init__(
+        self,
+        *,
+        savepoint_id: _builtins.int = ...,
+        job_id: _builtins.int = ...,
+        statement: _builtins.int = ...,
+        kind: _builtins.str = ...,
+        path: _builtins.str = ...,
+        made_at_ms: _builtins.int = ...,
+        resumed_by: _builtins.int = ...,
+        disposed_at_ms: _builtins.int = ...,
+        ecm_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disposed_at_ms", b"disposed_at_ms", "ecm_address", b"ecm_address", "job_id", b"job_id", "kind", b"kind", "made_at_ms", b"made_at_ms", "path", b"path", "resumed_by", b"resumed_by", "savepoint_id", b"savepoint_id", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Savepoint: _TypeAlias = Savepoint  # noqa: Y015
+
+@_typing.final
+class DisposeSavepointRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAVEPOINT_ID_FIELD_NUMBER: _builtins.int
+    savepoint_id: _builtins.int
+    def __init__(
+        self,
+        *,
+        savepoint_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["savepoint_id", b"savepoint_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisposeSavepointRequest: _TypeAlias = DisposeSavepointRequest  # noqa: Y015
 
 @_typing.final
 class SetObserveInfoRequest(_message.Message):

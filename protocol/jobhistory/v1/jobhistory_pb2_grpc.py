@@ -94,6 +94,16 @@ class JobHistoryStub:
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceRequest.SerializeToString,
                 response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceReply.FromString,
                 _registered_method=True)
+        self.ListSavepoints = channel.unary_unary(
+                '/headgate.jobhistory.v1.JobHistory/ListSavepoints',
+                request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.ListSavepointsRequest.SerializeToString,
+                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.Savepoints.FromString,
+                _registered_method=True)
+        self.DisposeSavepoint = channel.unary_unary(
+                '/headgate.jobhistory.v1.JobHistory/DisposeSavepoint',
+                request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.DisposeSavepointRequest.SerializeToString,
+                response_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.Savepoint.FromString,
+                _registered_method=True)
         self.SetObserveInfo = channel.unary_unary(
                 '/headgate.jobhistory.v1.JobHistory/SetObserveInfo',
                 request_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.SetObserveInfoRequest.SerializeToString,
@@ -192,6 +202,20 @@ class JobHistoryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSavepoints(self, request, context):
+        """The savepoints of a job, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisposeSavepoint(self, request, context):
+        """A savepoint that is not there any more is none to go on from. FAILED_PRECONDITION while a job does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetObserveInfo(self, request, context):
         """Keeps with a job whom to notify of it; an empty text removes that. Harmless for an unknown job.
         """
@@ -268,6 +292,16 @@ def add_JobHistoryServicer_to_server(servicer, server):
                     servicer.RenewInstance,
                     request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceRequest.FromString,
                     response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceReply.SerializeToString,
+            ),
+            'ListSavepoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSavepoints,
+                    request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.ListSavepointsRequest.FromString,
+                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.Savepoints.SerializeToString,
+            ),
+            'DisposeSavepoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisposeSavepoint,
+                    request_deserializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.DisposeSavepointRequest.FromString,
+                    response_serializer=protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.Savepoint.SerializeToString,
             ),
             'SetObserveInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.SetObserveInfo,
@@ -604,6 +638,60 @@ class JobHistory:
             '/headgate.jobhistory.v1.JobHistory/RenewInstance',
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceRequest.SerializeToString,
             protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.RenewInstanceReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSavepoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.jobhistory.v1.JobHistory/ListSavepoints',
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.ListSavepointsRequest.SerializeToString,
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.Savepoints.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisposeSavepoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.jobhistory.v1.JobHistory/DisposeSavepoint',
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.DisposeSavepointRequest.SerializeToString,
+            protocol_dot_jobhistory_dot_v1_dot_jobhistory__pb2.Savepoint.FromString,
             options,
             channel_credentials,
             insecure,

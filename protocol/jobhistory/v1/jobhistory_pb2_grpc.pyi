@@ -56,6 +56,10 @@ class JobHistoryStub:
     """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
     FAILED_PRECONDITION when a newer incarnation took over.
     """
+    ListSavepoints: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.ListSavepointsRequest, _jobhistory_pb2.Savepoints]
+    """The savepoints of a job, the oldest first."""
+    DisposeSavepoint: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.DisposeSavepointRequest, _jobhistory_pb2.Savepoint]
+    """A savepoint that is not there any more is none to go on from. FAILED_PRECONDITION while a job does."""
     SetObserveInfo: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.SetObserveInfoRequest, _jobhistory_pb2.SetObserveInfoReply]
     """Keeps with a job whom to notify of it; an empty text removes that. Harmless for an unknown job."""
     WhichEnded: _grpc.UnaryUnaryMultiCallable[_jobhistory_pb2.WhichEndedRequest, _jobhistory_pb2.WhichEndedReply]
@@ -89,6 +93,10 @@ class JobHistoryAsyncStub(JobHistoryStub):
     """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
     FAILED_PRECONDITION when a newer incarnation took over.
     """
+    ListSavepoints: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.ListSavepointsRequest, _jobhistory_pb2.Savepoints]  # type: ignore[assignment]
+    """The savepoints of a job, the oldest first."""
+    DisposeSavepoint: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.DisposeSavepointRequest, _jobhistory_pb2.Savepoint]  # type: ignore[assignment]
+    """A savepoint that is not there any more is none to go on from. FAILED_PRECONDITION while a job does."""
     SetObserveInfo: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.SetObserveInfoRequest, _jobhistory_pb2.SetObserveInfoReply]  # type: ignore[assignment]
     """Keeps with a job whom to notify of it; an empty text removes that. Harmless for an unknown job."""
     WhichEnded: _aio.UnaryUnaryMultiCallable[_jobhistory_pb2.WhichEndedRequest, _jobhistory_pb2.WhichEndedReply]  # type: ignore[assignment]
@@ -191,6 +199,22 @@ class JobHistoryServicer(metaclass=_abc_1.ABCMeta):
         """Renews the lease; says which jobs are wished ended, and which were taken over from lost instances.
         FAILED_PRECONDITION when a newer incarnation took over.
         """
+
+    @_abc_1.abstractmethod
+    def ListSavepoints(
+        self,
+        request: _jobhistory_pb2.ListSavepointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobhistory_pb2.Savepoints, _abc.Awaitable[_jobhistory_pb2.Savepoints]]:
+        """The savepoints of a job, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def DisposeSavepoint(
+        self,
+        request: _jobhistory_pb2.DisposeSavepointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobhistory_pb2.Savepoint, _abc.Awaitable[_jobhistory_pb2.Savepoint]]:
+        """A savepoint that is not there any more is none to go on from. FAILED_PRECONDITION while a job does."""
 
     @_abc_1.abstractmethod
     def SetObserveInfo(
