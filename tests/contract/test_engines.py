@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -32,6 +32,7 @@ from services.engineconn.engine import (
     TaskEnded,
 )
 from services.engineconn.flink import engine as flink
+from services.engineconn.seatunnel import engine as seatunnel
 from services.engineconn.shell import engine as shell
 from tests.support import fake_engine
 
@@ -61,6 +62,8 @@ class Kind:
     cannot_open: Callable[[Path], Mapping[str, str]]
     """Makes opening in a folder impossible, by the settings it gives or by what it does there."""
     version: str = "1"
+    nothing: list[dict[str, object]] = field(default_factory=list)
+    """What `empty` gives."""
     says: bool = True
     """Whether opening takes long enough to tell of."""
     has_process: bool = True
@@ -71,6 +74,11 @@ def _a_file_in_the_way(folder: Path) -> Mapping[str, str]:
     (folder / "workspace").write_text("a workspace cannot be here")
     return {}
 
+
+ZETA = """env {{ job.mode = {mode} }}
+    source {{ FakeSource {{ result_table_name = t, row.num = {rows}, {more} schema {{ fields {{ id = bigint }} }} }} }}
+    transform {{ Sql {{ source_table_name = t, result_table_name = u, query = "select {column} from t" }} }}
+    sink {{ Console {{ source_table_name = u }} }}"""
 
 KINDS = [
     Kind(
@@ -110,6 +118,19 @@ KINDS = [
             INSERT INTO b SELECT * FROM g""",
         cannot_open=lambda folder: {"flink_home": str(folder / "nothing-here")},
         version="1.20.5",
+    ),
+    Kind(
+        name="seatunnel",
+        create=seatunnel.create,
+        result=ZETA.format(mode="BATCH", rows=2, more="", column="id"),
+        rows=[{"table": "t", "rows_read": 2, "rows_written": 2, "bytes_read": 16, "bytes_written": 16}],
+        empty=ZETA.format(mode="BATCH", rows=2, more="rows = [],", column="id"),
+        nothing=[{"table": "t", "rows_read": 0, "rows_written": 0, "bytes_read": 0, "bytes_written": 0}],
+        fails=ZETA.format(mode="BATCH", rows=2, more="", column="nocol"),
+        reason="nocol",
+        endless=ZETA.format(mode="STREAMING", rows=50, more="split.num = 50, split.read-interval = 1000,", column="id"),
+        cannot_open=lambda folder: {"seatunnel_home": str(folder / "nothing-here")},
+        version="2.3.8",
     ),
 ]
 
@@ -152,7 +173,8 @@ class Opened:
 def spec(kind: Kind, folder: Path, **settings: str) -> EngineSpec:
     return EngineSpec(
         engine_id="e1", kind=kind.name, version=kind.version, user="alice", creator="IDE", cores=1.0, memory=1 << 30,
-        workspace=folder / "workspace", engines_home=Settings().engines_folder, settings=settings,
+        workspace=folder / "workspace", engines_home=Settings().engines_folder, state=folder / "state",
+        settings=settings,
     )  # fmt: skip
 
 
@@ -257,7 +279,7 @@ async def test_a_task_gives_its_result_and_ends_once(engine: Opened) -> None:
 
 async def test_a_result_without_rows_is_opened_too(engine: Opened) -> None:
     events = await engine.run(engine.kind.empty)
-    assert any(isinstance(event, ResultOpened) for event in events) and rows(events) == []
+    assert any(isinstance(event, ResultOpened) for event in events) and rows(events) == engine.kind.nothing
 
 
 async def test_the_users_error_is_told_not_raised(engine: Opened) -> None:
