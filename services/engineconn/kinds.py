@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Collection
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
 from services import engineconn
+from services.engineconn.jars import Jar
 from services.engineconn.provisioning import Package
 
 
@@ -20,6 +22,15 @@ class KindOfFiles(Protocol):
 
     def packages(self, engines_home: Path) -> list[Package]:
         """Every version that can be fetched."""
+
+    def to_add(self, version: str) -> dict[str, Jar]:
+        """What can be added to a version by name."""
+
+    def shipped(self, version: str) -> Collection[str]:
+        """The artifacts that a version has anyway, so that adding them would give two."""
+
+    def plugins(self, version: str, name: str, file: Path) -> tuple[str, ...]:
+        """What a jar is a connector of, empty when nothing needs to be known of it. Raises Invalid if it is needed."""
 
 
 def with_files() -> dict[str, KindOfFiles]:

@@ -50,7 +50,9 @@ async def copy(program: str, jars: Sequence[Jar], folder: Path, part: Path, fetc
     pom.write_text(_pom(jars, folder))
     strict = [] if all(jar.sha256 for jar in jars) else ["--strict-checksums"]
     process = await asyncio.create_subprocess_exec(
-        program, "--batch-mode", *strict, "-Dstyle.color=never", "-f", str(pom), "dependency:copy",
+        program, "--batch-mode", *strict,
+        "--update-snapshots",  # or Maven would not look again for what it once did not find
+        "-Dstyle.color=never", "-f", str(pom), "dependency:copy",
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         cwd=part, start_new_session=True, limit=_LINE_BYTES,
     )  # fmt: skip

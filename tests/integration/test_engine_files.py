@@ -156,7 +156,7 @@ async def test_of_two_at_once_one_mends_and_the_other_finds_it_whole(flink_home:
     flip(flink_home / "flink/9.9.9" / JAR)
     said: list[str] = []
     package = files.package(flink_home, "9.9.9")
-    await asyncio.gather(*(package.provide(said.append, engine_files._is_whole) for _ in range(2)))
+    await asyncio.gather(*(package.provide(said.append, engine_files.is_whole) for _ in range(2)))
     assert said.count("Unpacking Flink 9.9.9") == 1 and "Another process downloads Flink 9.9.9: waiting for it" in said
     assert (flink_home / "flink/9.9.9" / JAR).read_text() == "dist"
 

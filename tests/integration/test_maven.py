@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from commons.process.errors import Unavailable
@@ -193,5 +194,21 @@ async def test_mvn_fetches_jars_of_which_nothing_is_known(by_mvn: None, tmp_path
 
 async def test_mvn_names_a_jar_that_is_not_there(by_mvn: None, tmp_path: Path) -> None:
     lacking = Jar.of("org.slf4j:slf4j-api:1.7.25:no-such", 5, "0" * 64)
-    said = await refused(tmp_path / "e/1.0", Jar.of("org.slf4j:slf4j-api:1.7.25"), lacking)
-    assert said.startswith("Maven finds no org.slf4j:slf4j-api:1.7.25:no-such in its repositories.")
+    for _ in range(2):  # Maven remembers what it did not find
+        said = await refused(tmp_path / "e/1.0", Jar.of("org.slf4j:slf4j-api:1.7.25"), lacking)
+        assert said.startswith("Maven finds no org.slf4j:slf4j-api:1.7.25:no-such in its repositories.")
+
+
+async def test_a_mvn_that_is_no_longer_waited_for_ends(by_mvn: None, tmp_path: Path) -> None:
+    def at_work() -> bool:
+        return any(
+            str(tmp_path) in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])
+        )
+
+    fetching = asyncio.create_task(package(tmp_path / "e/1.0", [Jar.of("org.slf4j:slf4j-api:1.7.25")]).provide(print))
+    while not at_work():
+        await asyncio.sleep(0.01)
+    fetching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fetching
+    assert not at_work() and visible(tmp_path / "e/1.0") == []

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 import tarfile
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from commons.process.errors import Invalid
 from protocol import codes
-from services.engineconn import java, pip
+from services.engineconn import added, java, pip
 from services.engineconn.engine import EngineSpec
+from services.engineconn.jars import Jar
 from services.engineconn.pip import Download
 from services.engineconn.provisioning import Package, Say
 
@@ -20,16 +22,20 @@ _PARTS = ("lib", "opt", "plugins")
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """FLINK_HOME (lib, opt, plugins) and the java program."""
+    """FLINK_HOME (lib, opt, plugins), the java program, and jars that were added to the class path."""
 
     flink_home: Path
     java: Path
+    added: tuple[Path, ...] = ()
 
 
 async def find(spec: EngineSpec, say: Say) -> Files:
     """What the engine needs to start. Raises Invalid or Unavailable naming the fix."""
     program = await java.find(spec, say)  # the smaller one first: what is wrong is known sooner
-    return Files(await _flink(spec, say), program)
+    if own := spec.settings.get("flink_home"):
+        return Files(Path(own).expanduser(), program)
+    home = await package(spec.engines_home, spec.version).provide(say)
+    return Files(home, program, added.jars(home))
 
 
 def packages(engines_home: Path) -> list[Package]:
@@ -51,10 +57,19 @@ def package(engines_home: Path, version: str) -> Package:
     return Package(f"flink-{version}", download.title, target, size, pip.fill(download, _unpack))
 
 
-async def _flink(spec: EngineSpec, say: Say) -> Path:
-    if own := spec.settings.get("flink_home"):
-        return Path(own).expanduser()
-    return await package(spec.engines_home, spec.version).provide(say)
+def to_add(version: str) -> dict[str, Jar]:
+    """What can be added to a version by name: nothing but coordinates and files."""
+    return {}
+
+
+def shipped(version: str) -> Collection[str]:
+    """The artifacts that a version has anyway, of those that could be added."""
+    return ()
+
+
+def plugins(version: str, name: str, file: Path) -> tuple[str, ...]:
+    """Of jars on the class path nothing needs to be known."""
+    return ()
 
 
 def _distribution() -> dict[str, dict[str, object]]:

@@ -74,7 +74,7 @@ def argv(spec: EngineSpec, files: Files, workdir: Path) -> list[str]:
         f"-Dlog4j.configurationFile=file:{workdir / 'log4j.properties'}",
         f"-Djava.io.tmpdir={workdir / 'tmp'}",
         "-cp",
-        ":".join(str(jar) for jar in jars),
+        ":".join(str(jar) for jar in (*jars, *files.added)),
         GATEWAY,
         "--die-on-broken-pipe",
         "--enable-auth",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,13 @@ from services.engineconn import java, maven
 from services.engineconn.engine import EngineSpec
 from services.engineconn.jars import Jar
 from services.engineconn.provisioning import Fill, Package, Say
+from services.engineconn.seatunnel import home
 
-MAPPING = "plugin-mapping.properties"
+_HOLDS_CONNECTOR = (
+    "META-INF/services/org.apache.seatunnel.api.table.factory.Factory",
+    "META-INF/services/org.apache.seatunnel.api.source.SeaTunnelSource",
+    "META-INF/services/org.apache.seatunnel.api.sink.SeaTunnelSink",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,22 @@ class Distribution:
     def all_jars(self) -> tuple[Jar, ...]:
         return tuple(jar for jars in self.jars.values() for jar in jars)
 
+    @property
+    def to_add(self) -> dict[str, Jar]:
+        """What can be added, by name: connectors of which no jar is told are SeaTunnel's own, of this version."""
+        own = {name: Jar("org.apache.seatunnel", name, self.version) for name in self.plugins}
+        shipped = {jar.artifact for jar in self.all_jars}
+        return {
+            name: jar for name, jar in (own | {jar.artifact: jar for jar in self.more}).items() if name not in shipped
+        }
+
 
 async def find(spec: EngineSpec, say: Say) -> Files:
     """What the engine needs to start. Raises Invalid or Unavailable naming the fix."""
     program = await java.find(spec, say)  # the smaller one first: what is wrong is known sooner
     if own := spec.settings.get("seatunnel_home"):
         return Files(_own(Path(own).expanduser()), program)
-    return Files(await package(spec.engines_home, spec.version).provide(say), program)
+    return Files(await home.provide(package(spec.engines_home, spec.version), say), program)
 
 
 def packages(engines_home: Path) -> list[Package]:
@@ -80,10 +95,26 @@ def distribution(version: str) -> Distribution:
     )
 
 
-def mapping(plugins: Mapping[str, tuple[str, ...]]) -> str:
-    """The text of `plugin-mapping.properties` for these connectors and their plug-ins."""
-    lines = (f"seatunnel.{name} = {connector}\n" for connector, names in plugins.items() for name in names)
-    return "".join(lines)
+def to_add(version: str) -> dict[str, Jar]:
+    """What can be added to a version by name."""
+    return distribution(version).to_add
+
+
+def shipped(version: str) -> Collection[str]:
+    """The artifacts that a version has anyway."""
+    return {jar.artifact for jar in distribution(version).all_jars}
+
+
+def plugins(version: str, name: str, file: Path) -> tuple[str, ...]:
+    """The plug-ins in a connector's jar, empty for another jar. Raises Invalid for a connector nothing is known of."""
+    with zipfile.ZipFile(file) as archive:
+        if not set(_HOLDS_CONNECTOR).intersection(archive.namelist()):
+            return ()
+    known = distribution(version).plugins
+    if name not in known:
+        what = f"{name} is a connector, but of which plug-ins? Say it: --plugins source.Name,sink.Name"
+        raise Invalid(codes.ENGINE_FILES, what)
+    return known[name]
 
 
 def _fill(distribution: Distribution) -> Fill:
@@ -95,22 +126,22 @@ def _fill(distribution: Distribution) -> Fill:
     return fill
 
 
-def _lay_out(distribution: Distribution, jars: Path, home: Path) -> None:
-    for folder, entries in distribution.jars.items():
-        (home / folder).mkdir(parents=True)
+def _lay_out(distribution: Distribution, jars: Path, folder: Path) -> None:
+    for name, entries in distribution.jars.items():
+        (folder / name).mkdir(parents=True)
         for jar in entries:
-            (jars / jar.file_name).rename(home / folder / jar.file_name)
+            (jars / jar.file_name).rename(folder / name / jar.file_name)
     there = {jar.artifact for jar in distribution.jars["connectors"]}
     held = {connector: names for connector, names in distribution.plugins.items() if connector in there}
-    (home / "connectors" / MAPPING).write_text(mapping(held))
+    (folder / "connectors" / home.MAPPING).write_text(home.mapping(held))
 
 
-def _own(home: Path) -> Path:
+def _own(folder: Path) -> Path:
     """Raises Invalid for a folder that is no SeaTunnel."""
-    if not any(home.glob("starter/*.jar")) or not (home / "connectors" / MAPPING).is_file():
-        what = f"HEADGATE_SEATUNNEL_HOME={home} has no starter/*.jar, or no connectors/{MAPPING}"
+    if not any(folder.glob("starter/*.jar")) or not (folder / "connectors" / home.MAPPING).is_file():
+        what = f"HEADGATE_SEATUNNEL_HOME={folder} has no starter/*.jar, or no connectors/{home.MAPPING}"
         raise Invalid(codes.SETTINGS_INVALID, what, field="HEADGATE_SEATUNNEL_HOME")
-    return home
+    return folder
 
 
 def _data() -> dict[str, dict[str, Any]]:
