@@ -43,7 +43,8 @@ class JobRequest:
     artifacts: Sequence[Mapping[str, Any]] = ()
     """Files that the job uses: name, location (under the storage root), sha256, size."""
     resume: str = ""
-    """The path of the savepoint that the job goes on from."""
+    """The path of the savepoint that the job goes on from, and its id in the history."""
+    savepoint_id: int = 0
 
     def labels(self, job_id: int) -> Labels:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""

@@ -43,9 +43,11 @@ async def dispose(tx: Transaction, clock: Clock, savepoint_id: int) -> pb.Savepo
     if row is None:
         raise NotFound(codes.SAVEPOINT_UNKNOWN, f"there is no savepoint {savepoint_id}")
     _refuse_in_use(row)
-    if row.disposed_at is None:
-        await store.update_savepoint(tx, savepoint_id, {"disposed_at": to_datetime(clock.now_ms())})
-    return message(row)
+    now_ms = clock.now_ms()
+    await store.update_savepoint(tx, savepoint_id, {"disposed_at": to_datetime(now_ms)})
+    gone = message(row)
+    gone.disposed_at_ms = now_ms
+    return gone
 
 
 async def of_job(tx: Transaction, job_id: int) -> list[pb.Savepoint]:
