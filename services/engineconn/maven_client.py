@@ -23,6 +23,8 @@ _LINE_BYTES = 1 << 20
 _CAME = re.compile(r"Downloaded from \S+: \S*/(?P<file>[^/\s]+\.jar)\b|Copying (?P<kept>\S+\.jar) to ")
 """A jar that came, or one that Maven had already."""
 _LACKING = re.compile(r"Could not find artifact (?P<group>[^\s:]+):(?P<artifact>[^\s:]+):jar:(?P<rest>\S+)")
+_GOAL = " on project jars: "
+"""What Maven says before the reason, when its goal failed."""
 _ITEM = "<artifactItem><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>{}</artifactItem>"
 _POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -104,6 +106,7 @@ def _failed(lines: Sequence[str]) -> HeadgateError:
         jar = Jar(lacking["group"], lacking["artifact"], version, *classifier[:1])
         what = f"Maven finds no {jar.coordinate} in its repositories"
     else:
-        what = f"Maven did not fetch the jars: {masked(why)[:300]}"
+        told = why.partition(_GOAL)[2] or why
+        what = f"Maven did not fetch the jars: {masked(told)[:300]}"
     fix = "Check Maven's own settings (~/.m2/settings.xml), or name a repository in HEADGATE_MAVEN_REPOSITORY"
     return Unavailable(codes.ENGINE_FILES, f"{what}. {fix}")

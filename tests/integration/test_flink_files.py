@@ -18,7 +18,9 @@ from tests.integration.conftest import sdist
 
 
 def spec(tmp_path: Path, version: str = "9.9.9", **settings: str) -> EngineSpec:
-    return EngineSpec("e", "flink", version, "u", "c", 1.0, 2**30, tmp_path / "w", tmp_path / "engines", settings)
+    return EngineSpec(
+        "e", "flink", version, "u", "c", 1.0, 2**30, tmp_path / "w", tmp_path / "engines", settings=settings
+    )
 
 
 def java_at(home: Path, version: str = "") -> Path:

@@ -212,3 +212,11 @@ async def test_a_mvn_that_is_no_longer_waited_for_ends(by_mvn: None, tmp_path: P
     with pytest.raises(asyncio.CancelledError):
         await fetching
     assert not at_work() and visible(tmp_path / "e/1.0") == []
+
+
+async def test_mvn_without_a_network_says_why(by_mvn: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "MAVEN_OPTS", " ".join(f"-D{each}.proxyHost=127.0.0.1 -D{each}.proxyPort=1" for each in ("http", "https"))
+    )
+    said = await refused(tmp_path / "e/1.0", Jar.of("org.slf4j:slf4j-api:0.0.1"))
+    assert said.startswith("Maven did not fetch the jars: ") and "org.slf4j:slf4j-api:jar:0.0.1" in said

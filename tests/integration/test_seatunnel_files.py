@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,7 +74,7 @@ def engines(repository: Repository, capsys: pytest.CaptureFixture[str]) -> Engin
 
 def spec(kind: str = "seatunnel", **settings: str) -> EngineSpec:
     folder = Settings().engines_folder
-    return EngineSpec("e", kind, "9.9.9", "u", "c", 1.0, 2**30, folder / "w", folder, settings)
+    return EngineSpec("e", kind, "9.9.9", "u", "c", 1.0, 2**30, folder / "w", folder, settings=settings)
 
 
 def home(**settings: str) -> Path:
@@ -177,6 +179,21 @@ def test_a_home_that_no_engine_uses_goes_away(engines: Engines, monkeypatch: pyt
     engines("add", "seatunnel-9.9.9", "connector-redis")
     assert home() != unused
     assert not unused.exists() and [path.name for path in unused.parent.glob(f"{unused.name}*")] == []
+
+
+def test_the_home_of_a_server_that_outlives_its_connection_stays(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines("add", "seatunnel-9.9.9", "connector-kafka")
+    monkeypatch.setattr(homes, "_hold", Path.is_dir)
+    used = home()
+    server = subprocess.Popen([sys.executable, "-c", "input()", f"-DSEATUNNEL_HOME={used}"], stdin=subprocess.PIPE)
+    engines("remove", "seatunnel-9.9.9", "connector-kafka")
+    home()
+    assert used.is_dir()
+    server.communicate(b"\n")
+    home()
+    assert not used.exists()
 
 
 def test_what_was_added_stays_when_the_engine_is_fetched_again(engines: Engines) -> None:

@@ -89,7 +89,17 @@ def _sweep(target: Path, but: Path) -> None:
             descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(home)
-                home.with_name(f"{home.name}.lock").unlink()
+                if not _runs(home):
+                    shutil.rmtree(home)
+                    home.with_name(f"{home.name}.lock").unlink()
             finally:
                 os.close(descriptor)
+
+
+def _runs(home: Path) -> bool:
+    """Whether a process has the home in its command line: a server goes on when its engine connection dies."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if os.fsencode(home) in file.read_bytes():
+                return True
+    return False
