@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-MAPPING = "plugin-mapping.properties"
+from services.engineconn.seatunnel.home import MAPPING
 
 DRIVERS = {
     "com.mysql.cj.jdbc.Driver": "com.mysql:mysql-connector-j:8.0.33",

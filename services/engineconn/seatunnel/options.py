@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +17,13 @@ from typing import Any
 COMMON = frozenset(
     ("plugin_name", "result_table_name", "source_table_name", "parallelism", "factory", "schema", "datasource_id")
 )
+READ_TOO = {
+    ("source", "LocalFile"): r"read_columns|skip_header_row_number|sheet_name|compress_codec|null_format",
+    ("sink", "LocalFile"): r"tmp_path|max_rows_in_memory|batch_size|sheet_name|xml_root_tag|xml_row_tag|encoding",
+    ("sink", "Jdbc"): r"table|field_ide|properties",
+    ("source", "FakeSource"): r".*\.(?:min|max|template|length)",
+}
+"""Options that plug-ins read though their rules do not name them."""
 _ABSENT = object()
 _WORDS = {"string": "a text", "boolean": "true or false", "integer": "a whole number", "number": "a number",
           "list": "a list", "map": "an object"}  # fmt: skip
@@ -25,6 +33,7 @@ _WORDS = {"string": "a text", "boolean": "true or false", "integer": "a whole nu
 class Plugin:
     """One kind of source, transform or sink, and the artifact it comes from."""
 
+    section: str
     name: str
     jar: str
     options: Mapping[str, Mapping[str, Any]]
@@ -35,12 +44,14 @@ class Plugin:
         return [*self._missing(given), *self._mistyped(given)]
 
     def unknown(self, given: Mapping[str, Any]) -> list[str]:
-        """Options that the plug-in's rules do not name, with those that they may mean. Some are read all the same."""
+        """Options that nobody knows of the plug-in, with those that they may mean."""
         names = {*self.options, *(also for option in self.options.values() for also in option.get("also", ()))}
         return [
             f"the option {key} is not known{_meant(key, names)}"
             for key in given
-            if key not in names and key not in COMMON and not any(name.startswith(f"{key}.") for name in names)
+            if key not in names | COMMON
+            and not re.fullmatch(READ_TOO.get((self.section, self.name), ""), key)
+            and not any(name.startswith(f"{key}.") for name in names)
         ]
 
     def _missing(self, given: Mapping[str, Any]) -> Iterable[str]:
@@ -103,7 +114,10 @@ def plugins() -> Mapping[str, Mapping[str, Plugin]]:
     """By section and name."""
     read = json.loads((Path(__file__).parent / "options.json").read_text())
     return {
-        section: {name: Plugin(name, rules.pop("jar"), rules.pop("options"), rules) for name, rules in by_name.items()}
+        section: {
+            name: Plugin(section, name, rules.pop("jar"), rules.pop("options"), rules)
+            for name, rules in by_name.items()
+        }
         for section, by_name in read.items()
     }
 
