@@ -43,11 +43,12 @@ E = TypeVar("E")
 def spec(folder: Path, tenant: Path | None = None, **settings: str) -> EngineSpec:
     """Of an engine that works in `folder`; `tenant` holds workspace and state when they are another engine's too."""
     own = Settings()
+    of = tenant or folder
     given = {"seatunnel_home": own.seatunnel_home, "java_home": own.java_home, **settings}
     return EngineSpec(
         engine_id=folder.name, kind="seatunnel", version=VERSION, user="alice", creator="IDE", cores=0.5,
-        memory=own.seatunnel_memory_mb << 20, engines_home=own.engines_folder, workspace=(tenant or folder) / "workspace",
-        state=(tenant or folder) / "state", settings=given,
+        memory=own.seatunnel_memory_mb << 20, engines_home=own.engines_folder, workspace=of / "workspace",
+        state=of / "state", settings=given,
     )  # fmt: skip
 
 
