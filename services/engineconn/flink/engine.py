@@ -72,7 +72,7 @@ class Flink:
         self._reach = Reach.of(own.get("flink_paths", ""), own.get("flink_set_keys", ""), select)
         for name in ("tmp", "upload", "web"):
             (workdir / name).mkdir(exist_ok=True)
-        spec.workspace.mkdir(parents=True, exist_ok=True)
+        spec.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
         (workdir / "log4j.properties").write_text(launch.LOG4J)
         say("Starting Flink's JVM")
         try:
