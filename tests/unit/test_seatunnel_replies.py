@@ -26,7 +26,8 @@ TRACES = {
     "a refused password": (
         f"{FACTORY}\n\tat a.b.C.d(C.java:1)\n{CATALOG}\n\t... 15 more\n"
         "Caused by: java.sql.SQLException: Access denied for user 'st'@'localhost' (using password: YES)\n\tat x.Y.z",
-        "Unable to create a source for identifier 'Jdbc': Access denied for user 'st'@'localhost' (using password: YES)",
+        "Unable to create a source for identifier 'Jdbc': "
+        "Access denied for user 'st'@'localhost' (using password: YES)",
     ),
     "a database that is away": (
         f"{FACTORY}\nCaused by: {AWAY}\n\nThe last packet …\n\tat a.B.c\nCaused by: java.net.ConnectException: "
@@ -68,8 +69,8 @@ def test_a_trace_is_told_in_one_line(name: str) -> None:
 def log(trace: str, prefix: str = "") -> str:
     return (
         f"{prefix}2026-11-23 01:17:59.431 INFO Other - before\n"
-        f"{prefix}2026-11-23 01:17:59.431 WARN Log4j2HttpPostCommandProcessor - An error occurred while handling request "
-        f"HttpCommand [HTTP_POST]{{uri='/hazelcast/rest/maps/submit-job'}}\n{trace}\n"
+        f"{prefix}2026-11-23 01:17:59.431 WARN Log4j2HttpPostCommandProcessor - "
+        f"An error occurred while handling request HttpCommand {{uri='/hazelcast/rest/maps/submit-job'}}\n{trace}\n"
         f"{prefix}2026-11-23 01:17:59.436 INFO ConfigBuilder - after\nCaused by: a.b.C: of another\n"
     )
 
