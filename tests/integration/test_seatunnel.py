@@ -256,6 +256,9 @@ async def test_a_job_without_a_checkpoint_fails_with_its_server(tmp_path: Path) 
     async with opened(tmp_path / "own") as own:
         text = batch(fake("b", 50, "split.num = 50, split.read-interval = 1000"), "Console {}\n")
         async with own.running(text) as (ran, working):
+            old = own.folder / "state" / "seatunnel" / str(job.job_id(ran.task))
+            old.mkdir(parents=True)  # before the task has begun
+            (old / "of-another-job.ser").touch()
             await until(lambda: any(fraction for fraction in ran.fractions))
             own.kill()
             await asyncio.wait_for(working, 60)

@@ -122,6 +122,8 @@ class Job:
 
     async def _ended(self) -> TaskEnded:
         resume = self.plan.resume
+        if not resume:  # what lies there is of a job that had this number before, in another history
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
         try:
             while True:
                 try:
