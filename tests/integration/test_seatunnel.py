@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import pytest_asyncio
 
 from commons.process.errors import Conflict, Invalid
 from protocol import codes
 from services.engineconn.engine import Outcome, Progress, SavepointKind, StatementStarted
-from services.engineconn.seatunnel import job, rest
+from services.engineconn.seatunnel import job, rest, server
 from tests.support.seatunnel import Zeta, opened, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -265,3 +267,29 @@ async def test_a_job_without_a_checkpoint_fails_with_its_server(tmp_path: Path) 
         assert (ran.ended.outcome, ran.ended.code) == (Outcome.FAILED, codes.ENGINE_LOST)
         assert "-9" in ran.ended.message and "checkpoint.interval" in ran.ended.message
         assert "-9" in await asyncio.wait_for(own.engine.died(), 60)
+
+
+async def test_a_stream_that_fails_can_be_gone_on_from_its_last_checkpoint(zeta: Zeta) -> None:
+    text, temporary = stream("mended", 30, 100), zeta.workspace / "mended-tmp"
+    async with zeta.running(text) as (ran, working):
+        await until(lambda: len(zeta.written("mended")) >= 5)
+        shutil.rmtree(temporary)
+        temporary.write_text("a file in the way of its folder")
+        await asyncio.wait_for(working, 60)
+    assert (ran.ended.outcome, ran.ended.code) == (Outcome.FAILED, codes.STATEMENT_FAILED)
+    (savepoint,) = ran.savepoints
+    assert savepoint.kind is SavepointKind.CHECKPOINT
+    temporary.unlink()
+    async with zeta.running(text, savepoint.path) as (again, _):
+        await until(lambda: len(zeta.written("mended")) == 30)
+        assert again.engine_job_id == ran.engine_job_id
+    assert len({row["id"] for row in zeta.written("mended")}) == 30
+
+
+async def test_a_server_that_does_not_answer_is_ended_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SILENT_SECONDS", 1.0)
+    async with opened(tmp_path / "silent") as silent:
+        process = silent.process()
+        process.suspend()
+        assert "did not answer for 1 s" in await asyncio.wait_for(silent.engine.died(), 60)
+        await until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
