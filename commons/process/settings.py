@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     flink_set_keys: str = Field(
         "", description="Settings (or beginnings of them) that SET may change though they reach beyond a job."
     )
+    seatunnel_paths: str = Field(
+        "", description="Folders that SeaTunnel's LocalFile reaches beside the workspace; comma separated."
+    )
+    seatunnel_rest_path: str = Field(
+        "/hazelcast/rest/maps", pattern="^/", description="Where a SeaTunnel server has its REST v1."
+    )
     flink_select_rows: int = Field(
         10_000_000,
         ge=1,

@@ -50,6 +50,8 @@ class Starting:
             "java_home": settings.java_home,
             "runtime_mode": settings.flink_runtime_mode,
             "flink_paths": settings.flink_paths,
+            "seatunnel_paths": settings.seatunnel_paths,
+            "seatunnel_rest_path": settings.seatunnel_rest_path,
             "flink_set_keys": settings.flink_set_keys,
             "flink_select_rows": str(settings.flink_select_rows),
             "flink_select_seconds": str(settings.flink_select_seconds),

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +31,7 @@ from services.engineconn.engine import (
     Task,
     TaskEnded,
 )
-from services.engineconn.flink import engine as flink
-from services.engineconn.shell import engine as shell
-from tests.support import fake_engine
+from tests.support.kinds import KINDS, Kind
 
 # py4j tells the JVM of every object that Python lets go, and drops a socket when the JVM is gone by then
 pytestmark = [
@@ -43,75 +41,6 @@ pytestmark = [
 
 SOON_SECONDS = 6.0
 """Three times what is promised for a cancel."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One implementation, and the code that makes it behave in each way."""
-
-    name: str
-    create: Callable[[], Engine]
-    result: str
-    rows: list[dict[str, object]]
-    """What `result` gives."""
-    empty: str
-    fails: str
-    reason: str
-    endless: str
-    cannot_open: Callable[[Path], Mapping[str, str]]
-    """Makes opening in a folder impossible, by the settings it gives or by what it does there."""
-    version: str = "1"
-    says: bool = True
-    """Whether opening takes long enough to tell of."""
-    has_process: bool = True
-    """Whether there is a process without which the engine is dead."""
-
-
-def _a_file_in_the_way(folder: Path) -> Mapping[str, str]:
-    (folder / "workspace").write_text("a workspace cannot be here")
-    return {}
-
-
-KINDS = [
-    Kind(
-        name="fake",
-        create=fake_engine.create,
-        result="log INFO begin\nprogress 0.5\nrows 2\nprogress 1\nstatement\nlog INFO end",
-        rows=[{"id": 0, "name": "name 0"}, {"id": 1, "name": "name 1"}],
-        empty="empty",
-        fails="progress 0.5\nfail no such table",
-        reason="no such table",
-        endless="log INFO begin\nprogress 0.1\nsleep 600",
-        cannot_open=lambda folder: {"open": "log INFO half way\nfail no licence"},
-    ),
-    Kind(
-        name="shell",
-        create=shell.create,
-        result="echo one; echo oops >&2; echo two",
-        rows=[{"line": "one"}, {"line": "two"}],
-        empty="true",
-        fails="echo why >&2; exit 3",
-        reason="exit code 3: why",
-        endless="echo begin; sleep 600",
-        cannot_open=_a_file_in_the_way,
-        says=False,
-        has_process=False,
-    ),
-    Kind(
-        name="flink",
-        create=flink.create,
-        result="SET 'execution.runtime-mode' = 'batch'; SELECT 1 AS id, 'x' AS name",
-        rows=[{"id": 1, "name": "x"}],
-        empty="SHOW TABLES",
-        fails="SET 'execution.runtime-mode' = 'batch'; SELECT CAST(x AS INT) FROM (VALUES ('no')) AS t(x)",
-        reason="'no'",
-        endless="""CREATE TABLE g (id INT) WITH ('connector'='datagen', 'rows-per-second'='5');
-            CREATE TABLE b (id INT) WITH ('connector'='blackhole');
-            INSERT INTO b SELECT * FROM g""",
-        cannot_open=lambda folder: {"flink_home": str(folder / "nothing-here")},
-        version="1.20.5",
-    ),
-]
 
 
 @dataclass
@@ -152,7 +81,8 @@ class Opened:
 def spec(kind: Kind, folder: Path, **settings: str) -> EngineSpec:
     return EngineSpec(
         engine_id="e1", kind=kind.name, version=kind.version, user="alice", creator="IDE", cores=1.0, memory=1 << 30,
-        workspace=folder / "workspace", engines_home=Settings().engines_folder, settings=settings,
+        workspace=folder / "workspace", engines_home=Settings().engines_folder, state=folder / "state",
+        settings=settings,
     )  # fmt: skip
 
 
@@ -257,7 +187,7 @@ async def test_a_task_gives_its_result_and_ends_once(engine: Opened) -> None:
 
 async def test_a_result_without_rows_is_opened_too(engine: Opened) -> None:
     events = await engine.run(engine.kind.empty)
-    assert any(isinstance(event, ResultOpened) for event in events) and rows(events) == []
+    assert any(isinstance(event, ResultOpened) for event in events) and rows(events) == engine.kind.nothing
 
 
 async def test_the_users_error_is_told_not_raised(engine: Opened) -> None:

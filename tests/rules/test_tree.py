@@ -27,7 +27,7 @@ HOMES = {
     "fastapi": ("services/entrance/api/*", "services/entrance/serving.py"),
     "starlette": ("services/entrance/api/*",),
     "sqlalchemy": ("commons/database/*", "*/tables.py", "*/store*.py", "services/schema.py"),
-    "aiohttp": ("commons/calls/http.py", "services/engineconn/flink/rest.py"),
+    "aiohttp": ("commons/calls/http.py", "services/engineconn/flink/rest.py", "services/engineconn/seatunnel/rest.py"),
     "pyarrow": ("commons/storage.py", "services/engineconn/*", "services/entrance/results.py", "services/entrance/rendering.py"),
     "py4j": ("services/engineconn/flink/*",),
     "psutil": ("services/ecm/*", "services/tools/machine.py"),

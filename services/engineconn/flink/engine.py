@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import logging
 import os
-import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from services.engineconn.engine import (
     TaskEnded,
     environment,
 )
+from services.engineconn.events import next_event
 from services.engineconn.flink import files, launch
 from services.engineconn.flink.jvm import Jvm
 from services.engineconn.flink.limits import SelectLimits
@@ -37,7 +36,7 @@ from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rest import Rest, fraction
 from services.engineconn.flink.script import Script
 from services.engineconn.flink.session import Unanswered
-from services.engineconn.flink.tail import tail
+from services.engineconn.tail import tail, tail_log
 
 # a dead JVM would otherwise print a traceback for every Java object that is let go
 logging.getLogger("py4j").setLevel(logging.CRITICAL)
@@ -47,8 +46,6 @@ LOOK_SECONDS = 2.0
 SILENT_SECONDS = 20.0
 POLL_SECONDS = 0.2
 QUEUED_EVENTS = 16
-_LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ([A-Z]+) (.*)$")
-_LEVELS = {"WARN": "WARN", "ERROR": "ERROR", "FATAL": "ERROR"}
 
 
 def create() -> Engine:
@@ -111,7 +108,7 @@ class Flink:
         working = asyncio.create_task(self._work(script, events))
         event: Event | None = None
         try:
-            while not isinstance(event := await _next(events, working), TaskEnded):
+            while not isinstance(event := await next_event(events, working), TaskEnded):
                 yield event
         finally:
             if not isinstance(event, TaskEnded):  # whoever read has gone: the script must not wait for him
@@ -235,37 +232,17 @@ class Flink:
 
     def _tails(self, events: asyncio.Queue[Event], stop: asyncio.Event) -> list[asyncio.Task[None]]:
         """What Flink logs and what user code prints from now on; one task runs at a time, so it is this task's."""
-        stamp: tuple[str, int | None] = ("INFO", None)
-
-        async def logged(line: str) -> None:
-            nonlocal stamp
-            if found := _LOG_LINE.match(line):
-                at_ms = int(datetime.fromisoformat(found[1]).timestamp() * 1000)
-                stamp, line = (_LEVELS.get(found[2], "INFO"), at_ms), found[3]
-            await events.put(LogLine(stamp[0], line, stamp[1]))
 
         async def printed(line: str) -> None:
             await events.put(LogLine("INFO", line))
 
         return [
-            asyncio.create_task(tail(self._workdir / launch.LOG_FILE, logged, stop)),
+            asyncio.create_task(tail_log(self._workdir / launch.LOG_FILE, events.put, stop)),
             asyncio.create_task(tail(self._workdir / launch.OUT_FILE, printed, stop)),
         ]
 
     async def _blocking(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
-
-
-async def _next(events: asyncio.Queue[Event], working: asyncio.Task[None]) -> Event:
-    """The next event; raises what the work failed of."""
-    getting = asyncio.ensure_future(events.get())
-    try:
-        await asyncio.wait({getting, working}, return_when=asyncio.FIRST_COMPLETED)
-        if not getting.done() and events.empty():
-            working.result()
-        return await getting
-    finally:
-        getting.cancel()
 
 
 def _free_port() -> int:

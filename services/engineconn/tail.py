@@ -1,16 +1,36 @@
-"""Lines that the JVM appends to a file, as they come."""
+"""Lines that a JVM appends to a file, as they come."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
+
+from services.engineconn.engine import LogLine
 
 CHUNK = 1 << 16
 LONGEST_LINE = 1 << 20
 POLL_SECONDS = 0.05
+_LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ([A-Z]+) (.*)$")
+_LEVELS = {"WARN": "WARN", "ERROR": "ERROR", "FATAL": "ERROR"}
+
+
+async def tail_log(path: Path, say: Callable[[LogLine], Awaitable[None]], stop: asyncio.Event) -> None:
+    """`tail` of a log whose lines begin with `yyyy-MM-dd HH:mm:ss.SSS LEVEL`; other lines go with the one before."""
+    stamp: tuple[str, int | None] = ("INFO", None)
+
+    async def logged(line: str) -> None:
+        nonlocal stamp
+        if found := _LOG_LINE.match(line):
+            at_ms = int(datetime.fromisoformat(found[1]).timestamp() * 1000)
+            stamp, line = (_LEVELS.get(found[2], "INFO"), at_ms), found[3]
+        await say(LogLine(stamp[0], line, stamp[1]))
+
+    await tail(path, logged, stop)
 
 
 async def tail(path: Path, give: Callable[[str], Awaitable[None]], stop: asyncio.Event) -> None:

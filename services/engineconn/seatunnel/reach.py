@@ -1,0 +1,57 @@
+"""Which files a job may read and write. Pure but for looking at links.
+
+Only plug-ins of local files name paths; SeaTunnel reads and writes them with the rights of the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+_LOCAL = ("localfile",)
+_PATHS = ("path", "tmp_path", "file_path")
+_TABLES = ("tables_configs",)
+
+
+class Reach:
+    """`workspace` is where relative paths lie; `folders` are those beside it that the administrator allows."""
+
+    def __init__(self, workspace: Path, folders: str) -> None:
+        """`folders` with commas between them, as HEADGATE_SEATUNNEL_PATHS gives them."""
+        names = [name.strip() for name in folders.split(",") if name.strip()]
+        self._workspace = workspace
+        self._allowed: Sequence[Path] = [workspace, *(Path(name).expanduser() for name in names)]
+
+    def faults(self, plugin: Mapping[str, Any]) -> list[str]:
+        """The paths of a plug-in's options that it may not use."""
+        if str(plugin.get("plugin_name", "")).lower() not in _LOCAL:
+            return []
+        return [
+            f"{key} {str(value)[:200]} is outside of the workspace; the administrator may allow its folder: "
+            "HEADGATE_SEATUNNEL_PATHS"
+            for key, value in _paths(plugin)
+            if not self._holds(str(value))
+        ]
+
+    def _holds(self, value: str) -> bool:
+        path = value.removeprefix("file://") if value.startswith("file:///") else value.removeprefix("file:")
+        if "${" in path or "://" in path:  # filled in later, or on another machine
+            return False
+        both = {path, unquote(path)}
+        return all(self._inside((self._workspace / one).resolve()) for one in both)
+
+    def _inside(self, path: Path) -> bool:
+        return any(path.is_relative_to(folder.resolve()) for folder in self._allowed)
+
+
+def _paths(plugin: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key in _PATHS:
+        if key in plugin:
+            yield key, plugin[key]
+    for key in _TABLES:
+        tables = plugin.get(key)
+        for table in tables if isinstance(tables, list) else ():
+            if isinstance(table, dict):
+                yield from _paths(table)
