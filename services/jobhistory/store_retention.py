@@ -73,7 +73,7 @@ async def mark_removed(tx: AsyncConnection, job_ids: Collection[int]) -> None:
 
 
 async def old_jobs(tx: AsyncConnection, before_ms: int, most: int) -> list[int]:
-    """Jobs that ended before then, and whose files are removed (or were never noted)."""
+    """Jobs that ended before then, whose files are removed (or were never noted), and that keep no savepoint."""
     before = to_datetime(before_ms)
     old = (
         select(GROUP.c.id)
@@ -81,6 +81,7 @@ async def old_jobs(tx: AsyncConnection, before_ms: int, most: int) -> list[int]:
         .outerjoin(FILES, FILES.c.job_id == GROUP.c.id)
         .where(GROUP.c.created_time < before, GROUP.c.updated_time < before, LIVE.c.job_id.is_(None))
         .where(or_(FILES.c.state.is_(None), FILES.c.state == REMOVED))
+        .where(GROUP.c.id.not_in(select(SAVEPOINT.c.job_id).where(SAVEPOINT.c.disposed_at.is_(None))))
     )
     return list((await tx.execute(old.order_by(GROUP.c.created_time).limit(most))).scalars())
 
