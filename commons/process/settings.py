@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     port: int = Field(9001, ge=0, le=65535, description="Port of the REST door; 0 takes a free one.")
     home: Path = Field(Path("~/.headgate"), description="State folder: database, storage, workspaces, engines at work.")
     engines_home: Path = Field(Path("~/.headgate/engines"), description="Engine files, shared by homes.")
-    engines: str = Field("flink", description="Engine kinds offered, comma separated: flink, seatunnel, shell.")
+    engines: str = Field("flink,seatunnel", description="Engine kinds offered, comma separated: flink, seatunnel, shell.")
     storage: str = Field(
         "",
         pattern=r"^(|[a-z0-9]+://.+)$",

@@ -46,7 +46,7 @@ def test_room_is_asked_for_what_is_still_to_be_fetched(settings: Settings, monke
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=GIB))
     home_disk, _, engines_disk = machine.disks(settings)
     assert (home_disk.state, engines_disk.state) == (State.WARN, State.FAIL)
-    assert "what is to be fetched takes 1.2 GiB" in engines_disk.found
+    assert "what is to be fetched takes 1.3 GiB" in engines_disk.found
 
 
 @pytest.mark.parametrize(("free", "state"), [(10, State.FAIL), (5_000, State.WARN), (10**6, State.OK)])
