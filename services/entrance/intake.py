@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from commons.process import telemetry
 from commons.process.errors import Invalid, Refused
 from commons.process.settings import Settings
 from protocol import codes, names
+from protocol.flink.deployment import Deployment
 from protocol.values import Labels
 from services.entrance.users import Asker
 from services.entrance.variables import has_statement, substitute
@@ -44,11 +45,13 @@ class JobRequest:
     """Files that the job uses: name, location (under the storage root), sha256, size."""
     resume: str = ""
     """The path of the savepoint that the job goes on from."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """What the job asks for of its engine beside kind and version, as labels of the engine."""
 
     def labels(self, job_id: int) -> Labels:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""
         once = {"once": str(job_id)} if self.execute_once else {}
-        return Labels.make({"kind": self.kind, "version": self.version, **once})
+        return Labels.make({"kind": self.kind, "version": self.version, **self.needs, **once})
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -78,7 +81,7 @@ class Intake:
         _run_type(request)
         request = self._variables(request, submit, asker, now_ms)
         _statement(request)
-        return request
+        return _needs(request)
 
     def _engine(self, label: str) -> tuple[str, str]:
         kind, dash, version = label.partition("-")
@@ -122,6 +125,12 @@ def _statement(request: JobRequest) -> None:
     if request.run_type == "sql" and not has_statement(request.code):
         what = "the code holds no statement, only comments; give one"
         raise Invalid(codes.CODE_EMPTY, what, field="executionContent.code")
+
+
+def _needs(request: JobRequest) -> JobRequest:
+    if request.kind != "flink":
+        return request
+    return replace(request, needs=Deployment.of(request.configuration).labels())
 
 
 def offered(settings: Settings) -> dict[str, tuple[str, ...]]:

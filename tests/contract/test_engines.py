@@ -8,25 +8,21 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import psutil
-import pyarrow as pa
 import pytest
 import pytest_asyncio
 
 from commons.process.errors import HeadgateError
 from commons.process.settings import Settings
+from protocol.flink.deployment import Deployment
 from services.engineconn.engine import (
     Engine,
     EngineSpec,
     Event,
     Outcome,
-    Progress,
     ResultOpened,
-    Rows,
-    StatementEnded,
     StatementStarted,
     Task,
     TaskEnded,
@@ -34,6 +30,7 @@ from services.engineconn.engine import (
 from services.engineconn.flink import engine as flink
 from services.engineconn.shell import engine as shell
 from tests.support import fake_engine
+from tests.support.engines import collect, outcomes, processes, rows
 
 # py4j tells the JVM of every object that Python lets go, and drops a socket when the JVM is gone by then
 pytestmark = [
@@ -63,8 +60,9 @@ class Kind:
     version: str = "1"
     says: bool = True
     """Whether opening takes long enough to tell of."""
-    has_process: bool = True
-    """Whether there is a process without which the engine is dead."""
+    processes: int = 1
+    """Whose deaths, each alone, are the engine's."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def _a_file_in_the_way(folder: Path) -> Mapping[str, str]:
@@ -95,7 +93,7 @@ KINDS = [
         endless="echo begin; sleep 600",
         cannot_open=_a_file_in_the_way,
         says=False,
-        has_process=False,
+        processes=0,
     ),
     Kind(
         name="flink",
@@ -112,6 +110,10 @@ KINDS = [
         version="1.20.5",
     ),
 ]
+FLINK = KINDS[-1]
+KINDS.append(
+    replace(FLINK, name="flink-session", processes=2, labels=Deployment("session", 256, 320, 2, 1).labels()),
+)
 
 
 @dataclass
@@ -152,7 +154,8 @@ class Opened:
 def spec(kind: Kind, folder: Path, **settings: str) -> EngineSpec:
     return EngineSpec(
         engine_id="e1", kind=kind.name, version=kind.version, user="alice", creator="IDE", cores=1.0, memory=1 << 30,
-        workspace=folder / "workspace", engines_home=Settings().engines_folder, settings=settings,
+        workspace=folder / "workspace", engines_home=Settings().engines_folder, state=folder / "state",
+        settings=settings, labels=kind.labels,
     )  # fmt: skip
 
 
@@ -166,64 +169,6 @@ async def opened(kind: Kind, folder: Path) -> AsyncIterator[Opened]:
         yield Opened(kind, engine, folder, said)
     finally:
         await engine.close()
-
-
-async def collect(engine: Engine, task: Task, seen: Callable[[Event], None] = lambda event: None) -> list[Event]:
-    """All events of a task, which are checked for what holds for every task of every engine."""
-    events: list[Event] = []
-    async with asyncio.timeout(60):
-        async for event in engine.run(task):
-            events.append(event)
-            seen(event)
-    check(events)
-    return events
-
-
-def check(events: list[Event]) -> None:
-    running: int | None = None
-    schema: pa.Schema | None = None
-    fraction = 0.0
-    *before, last = events
-    assert isinstance(last, TaskEnded) and not any(isinstance(event, TaskEnded) for event in before)
-    for event in before:
-        match event:
-            case StatementStarted(statement, statements):
-                assert running is None and 0 <= statement < statements
-                running, schema = statement, None
-            case StatementEnded(statement):
-                assert statement == running
-                running = None
-            case ResultOpened(statement, opened_schema):
-                assert statement == running
-                schema = opened_schema
-            case Rows(batch):
-                assert running is not None and schema is not None and batch.schema.equals(schema, check_metadata=True)
-            case Progress(now):
-                assert fraction <= now <= 1.0
-                fraction = now
-    assert running is None, "a statement that began has not ended"
-    assert "\n" not in last.message and bool(last.message) == (last.outcome is not Outcome.SUCCEED)
-
-
-def outcomes(events: list[Event]) -> list[Outcome]:
-    """Of each statement, then of the task."""
-    return [event.outcome for event in events if isinstance(event, StatementEnded | TaskEnded)]
-
-
-def rows(events: list[Event]) -> list[dict[str, object]]:
-    return [row for event in events if isinstance(event, Rows) for row in event.batch.to_pylist()]
-
-
-def processes(folder: Path) -> list[psutil.Process]:
-    """Who works in a folder: every engine starts its processes in the workspace."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if Path(process.cwd()).is_relative_to(folder):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -312,11 +257,14 @@ async def test_an_engine_at_rest_has_not_died(engine: Opened) -> None:
     dying.cancel()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.has_process], ids=lambda kind: kind.name)
-async def test_its_death_is_told_with_a_reason(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "which"),
+    [pytest.param(kind, which, id=f"{kind.name}-{which}") for kind in KINDS for which in range(kind.processes)],
+)
+async def test_its_death_is_told_with_a_reason(kind: Kind, which: int, tmp_path: Path) -> None:
     async with opened(kind, tmp_path) as running:
-        (process,) = processes(tmp_path)
-        os.kill(process.pid, signal.SIGKILL)
+        found = sorted(processes(tmp_path), key=lambda process: process.create_time())
+        os.kill(found[which].pid, signal.SIGKILL)
         assert "-9" in await asyncio.wait_for(running.engine.died(), SOON_SECONDS)
         await running.engine.close()
     await _until(lambda: not processes(tmp_path))

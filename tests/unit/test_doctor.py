@@ -150,7 +150,11 @@ def test_a_setting_that_there_is_not_is_named_without_its_value(settings: Settin
 def test_engines_that_there_are_not_fail(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADGATE_ENGINES", "spark")
     found = installation.settings(Settings(), {})
-    assert found.state is State.FAIL and "there are: flink, seatunnel, shell" in found.found and "HEADGATE_ENGINES" in found.fix
+    assert (
+        found.state is State.FAIL
+        and "there are: flink, seatunnel, shell" in found.found
+        and "HEADGATE_ENGINES" in found.fix
+    )
 
 
 @pytest.mark.parametrize(

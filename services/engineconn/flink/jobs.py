@@ -41,9 +41,9 @@ def _time(ms: int) -> str:
 def _stop(session: Session, job_id: Any, operation: Any) -> Listing | None:
     cluster = session.jvm.cluster
     if not operation.isWithSavepoint():
-        session.call(lambda: cluster.cancelJob(job_id).get())
+        session.call(lambda: cluster.cancel(job_id).get())
         return None
     canonical = session.jvm.root.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
     drain = bool(operation.isWithDrain())
-    path = session.call(lambda: cluster.stopWithSavepoint(job_id, None, drain, canonical).get())
+    path = session.call(lambda: cluster.stopWithSavepoint(job_id, drain, None, canonical).get())
     return Listing(("savepoint path",), ("STRING",), iter([(str(path),)]))

@@ -1,0 +1,139 @@
+"""One task at work: its events in one row, from the work itself, from Flink's progress and from what Flink logs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from services.engineconn.engine import Event, LogLine, Progress, Task, TaskEnded
+from services.engineconn.flink.process import Process
+from services.engineconn.flink.rest import Rest, fraction
+from services.engineconn.flink.tail import tail
+
+POLL_SECONDS = 0.2
+CANCEL_SECONDS = 5.0
+QUEUED_EVENTS = 16
+_LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ([A-Z]+) (.*)$")
+_LEVELS = {"WARN": "WARN", "ERROR": "ERROR", "FATAL": "ERROR"}
+
+
+class Work(Protocol):
+    """What a task is on Flink: statements, of which some are Flink's jobs."""
+
+    cancelled: bool
+    job_id: str
+    """The Flink job that runs now, or ran last."""
+    statement: int
+    statements: int
+
+
+class Running:
+    """The events of `task`; `work` says where it is."""
+
+    def __init__(self, task: Task, rest: Rest, processes: Sequence[Process], cancelled: bool) -> None:
+        self.task = task
+        self._rest = rest
+        self._processes = processes
+        self._cancelled = cancelled
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[Event] = asyncio.Queue(QUEUED_EVENTS)
+        self._ended = False
+        self.work: Work | None = None
+
+    async def say(self, event: Event) -> None:
+        """Waits when the reader is behind: memory stays bounded."""
+        await self._events.put(event)
+
+    def say_blocking(self, event: Event) -> None:
+        """The same for another thread."""
+        asyncio.run_coroutine_threadsafe(self._events.put(event), self._loop).result()
+
+    async def events(self, work: Work, run: Callable[[], Awaitable[TaskEnded]]) -> AsyncGenerator[Event, None]:
+        """All events, the end last. `run` does the work and says how it ended."""
+        self.work = work
+        work.cancelled = self._cancelled
+        working = asyncio.create_task(self._work(work, run))
+        event: Event | None = None
+        try:
+            while not isinstance(event := await self._next(working), TaskEnded):
+                yield event
+        finally:
+            self._ended = True
+            if not isinstance(event, TaskEnded):  # whoever read has gone: the work must not wait for him
+                await self._abandon(work, working)
+        yield event
+
+    async def cancel(self) -> None:
+        """Ask the work to stop. Returns when it has, or after a while."""
+        self._cancelled = True
+        until = time.monotonic() + CANCEL_SECONDS
+        # the job may only now be on its way to Flink: asked again until the statement ends
+        while not self._ended and time.monotonic() < until:
+            if self.work is not None:
+                self.work.cancelled = True
+                if self.work.job_id:
+                    await self._rest.cancel(self.work.job_id)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _abandon(self, work: Work, working: asyncio.Task[None]) -> None:
+        work.cancelled = True
+        while not working.done():
+            if work.job_id:
+                await self._rest.cancel(work.job_id)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._events.get()
+
+    async def _work(self, work: Work, run: Callable[[], Awaitable[TaskEnded]]) -> None:
+        stop = asyncio.Event()
+        progress = asyncio.create_task(self._progress(work))
+        tails = [asyncio.create_task(each) for process in self._processes for each in self._tails(process, stop)]
+        try:
+            ended = await run()
+        finally:
+            progress.cancel()
+            stop.set()
+            await asyncio.gather(*tails)
+        await self.say(ended)
+
+    async def _progress(self, work: Work) -> None:
+        """Flink's own vertices, over all statements; never falling, since statements only go forward."""
+        highest = 0.0
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            vertices = await self._rest.vertices(work.job_id) if work.job_id else None
+            now = (work.statement + (fraction(vertices) if vertices else 0.0)) / work.statements
+            highest = max(highest, min(now, 0.99))
+            await self.say(Progress(round(highest, 4), vertices or ()))
+
+    def _tails(self, process: Process, stop: asyncio.Event) -> Sequence[Coroutine[Any, Any, None]]:
+        """What it logs and what user code prints from now on; one task runs at a time, so it is this task's."""
+        stamp: tuple[str, int | None] = ("INFO", None)
+
+        async def logged(line: str) -> None:
+            nonlocal stamp
+            if found := _LOG_LINE.match(line):
+                at_ms = int(datetime.fromisoformat(found[1]).timestamp() * 1000)
+                stamp, line = (_LEVELS.get(found[2], "INFO"), at_ms), found[3]
+            await self.say(LogLine(stamp[0], line, stamp[1]))
+
+        async def printed(line: str) -> None:
+            await self.say(LogLine("INFO", line))
+
+        return tail(process.log, logged, stop), tail(process.out, printed, stop)
+
+    async def _next(self, working: asyncio.Task[None]) -> Event:
+        """The next event; raises what the work failed of."""
+        getting = asyncio.ensure_future(self._events.get())
+        try:
+            await asyncio.wait({getting, working}, return_when=asyncio.FIRST_COMPLETED)
+            if not getting.done() and self._events.empty():
+                working.result()
+            return await getting
+        finally:
+            getting.cancel()

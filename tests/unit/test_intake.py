@@ -1,0 +1,34 @@
+"""What a submit becomes: the labels of the engine that may run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from commons.process.errors import Invalid
+from commons.process.settings import Settings
+from services.entrance.intake import Intake, JobRequest
+from services.entrance.users import Asker
+from services.entrance.wire.jobs import Submit
+
+
+def accept(home: Path, configuration: dict[str, str], code: str = "SELECT 1", run_type: str = "sql") -> JobRequest:
+    intake = Intake(Settings(home=home))
+    submit = Submit(code, run_type, "flink-1.20.5", "alice", "IDE", configuration=configuration)
+    return intake.accept(submit, Asker("alice", is_admin=False), 0)
+
+
+def test_a_job_asks_for_a_flink_of_its_size(tmp_path: Path) -> None:
+    session = accept(tmp_path, {"flink.deployment": "session", "flink.container.num": "2"})
+    labels = dict(session.labels(1).values)
+    assert (labels["kind"], labels["version"]) == ("flink", "1.20.5")
+    assert (labels["deployment"], labels["taskmanagers"], labels["memory"]) == ("session", "2", str(2432 << 20))
+    assert JobRequest.from_json(session.to_json()).labels(1) == session.labels(1)
+    assert dict(accept(tmp_path, {}).labels(1).values) == {"kind": "flink", "version": "1.20.5"}
+
+
+def test_a_size_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as refused:
+        accept(tmp_path, {"flink.deployment": "session", "flink.container.num": "many"})
+    assert refused.value.field == "params.configuration.runtime.flink.container.num"
