@@ -113,7 +113,7 @@ ENGINE_BUSY: Final = 101004
 TASK_UNKNOWN: Final = 101005
 """inside: the task is not on this node."""
 TASK_CLOSED: Final = 101006
-"""inside: the task was ended before it came."""
+"""inside: the task was ended before it came. 409: the job does not run (any more)."""
 OPERATION_UNKNOWN: Final = 101007
 """400: the job's engine has no such operation."""
 OPERATION_FAILED: Final = 101008

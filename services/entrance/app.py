@@ -30,6 +30,7 @@ from services.entrance.jobs import Jobs
 from services.entrance.logs import Logs
 from services.entrance.retention import remove_old
 from services.entrance.rpc import EntranceServicer
+from services.entrance.savepoints import Savepoints
 from services.entrance.serving import Serving
 from services.entrance.users import Users
 from services.entrance.workspace import Workspaces
@@ -59,17 +60,19 @@ class Entrance:
         self._instance = Instance(name, jobhistory, parts, settings.lease_seconds / LEASE_RENEWALS)
         engines = Engines(manager, settings.tenant_running_jobs)
         self._users = Users(db, clock, settings.session_seconds)
+        savepoints = Savepoints(jobhistory, ecm_of)
         jobs = Jobs(
             jobhistory,
             Intake(settings),
             SubmitKeys(db, clock),
             self._instance,
             Logs(jobhistory, storage, ecm_of),
+            savepoints,
             storage,
             clock,
         )
         self._workspaces = workspaces = Workspaces(settings.home_folder / "workspace")
-        self._app = rest.build(jobs, self._users, engines, storage, workspaces, scrape, self._is_ready)
+        self._app = rest.build(jobs, self._users, engines, savepoints, storage, workspaces, scrape, self._is_ready)
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
         self._remove_old = partial(remove_old, db, clock)

@@ -44,7 +44,8 @@ class JobRequest:
     artifacts: Sequence[Mapping[str, Any]] = ()
     """Files that the job uses: name, location (under the storage root), sha256, size."""
     resume: str = ""
-    """The path of the savepoint that the job goes on from."""
+    """The path of the savepoint that the job goes on from, and its id in the history."""
+    savepoint_id: int = 0
     needs: Mapping[str, str] = field(default_factory=dict)
     """What the job asks for of its engine beside kind and version, as labels of the engine."""
 

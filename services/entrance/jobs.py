@@ -10,7 +10,16 @@ import time
 from dataclasses import replace
 
 from commons.process.clock import Clock
-from commons.process.errors import AlreadyExists, Exhausted, HeadgateError, Invalid, NotFound, Refused, Unavailable
+from commons.process.errors import (
+    AlreadyExists,
+    Conflict,
+    Exhausted,
+    HeadgateError,
+    Invalid,
+    NotFound,
+    Refused,
+    Unavailable,
+)
 from commons.process.ids import time_ordered
 from commons.process.masking import Secrets, masked
 from commons.storage import Storage
@@ -25,6 +34,7 @@ from services.entrance.instance import Instance
 from services.entrance.intake import Intake, JobRequest
 from services.entrance.logs import Logs
 from services.entrance.long_code import drop
+from services.entrance.savepoints import Savepoints
 from services.entrance.users import Asker
 from services.entrance.wire import exec_id
 from services.entrance.wire.exec_id import JobId, ShortId
@@ -49,6 +59,7 @@ class Jobs:
         keys: SubmitKeys,
         instance: Instance,
         logs: Logs,
+        savepoints: Savepoints,
         storage: Storage,
         clock: Clock,
     ) -> None:
@@ -57,6 +68,7 @@ class Jobs:
         self._keys = keys
         self._instance = instance
         self._logs = logs
+        self._savepoints = savepoints
         self._storage = storage
         self._clock = clock
 
@@ -68,6 +80,7 @@ class Jobs:
         """
         try:
             request = self._intake.accept(submit, asker, self._clock.now_ms())
+            request = await self._savepoints.resumed(request, asker)
         except (Invalid, Refused) as fault:
             fault.more = await self._keep_refused(submit, asker, fault, key)
             raise
@@ -89,7 +102,7 @@ class Jobs:
                 if error.code == codes.NOT_WRITTEN:  # for want of room it was not
                     await self._undo(place, asker, key)
                 raise error from None
-        except (Exhausted, Invalid):
+        except (Conflict, Exhausted, Invalid):
             await self._undo(place, asker, key)
             raise
         self._instance.take(job)
@@ -240,6 +253,7 @@ class Jobs:
             result_location=self._storage.address(f"{place}/{layout.RESULTS}"),
             log_path=self._storage.address(f"{place}/{layout.LOG}"),
             request=request.to_json(),
+            resumes=request.savepoint_id,
         )
 
 

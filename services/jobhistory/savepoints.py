@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from commons.database.connections import Transaction
 from commons.process.clock import Clock, to_datetime, to_ms
 from commons.process.errors import Conflict, NotFound
@@ -45,12 +43,14 @@ async def dispose(tx: Transaction, clock: Clock, savepoint_id: int) -> pb.Savepo
     if row is None:
         raise NotFound(codes.SAVEPOINT_UNKNOWN, f"there is no savepoint {savepoint_id}")
     _refuse_in_use(row)
-    if row.disposed_at is None:
-        await store.update_savepoint(tx, savepoint_id, {"disposed_at": to_datetime(clock.now_ms())})
-    return message(row)
+    now_ms = clock.now_ms()
+    await store.update_savepoint(tx, savepoint_id, {"disposed_at": to_datetime(now_ms)})
+    gone = message(row)
+    gone.disposed_at_ms = now_ms
+    return gone
 
 
-async def of_job(tx: AsyncConnection, job_id: int) -> list[pb.Savepoint]:
+async def of_job(tx: Transaction, job_id: int) -> list[pb.Savepoint]:
     return [message(row) for row in await store.savepoints(tx, job_id)]
 
 

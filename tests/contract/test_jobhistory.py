@@ -11,7 +11,7 @@ import pytest
 
 from commons.database.connections import Database
 from commons.process.clock import SystemClock
-from commons.process.errors import AlreadyExists, Conflict, Exhausted, Invalid
+from commons.process.errors import AlreadyExists, Conflict, Exhausted, Invalid, NotFound
 from protocol import codes
 from protocol.engineconn.v1 import engineconn_pb2 as engine
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
@@ -260,3 +260,42 @@ async def test_whom_to_notify_is_kept_within_its_column(history: JobHistoryServi
         assert (await history.FindJob(pb.FindJobRequest(job_id=job.job_id), None)).observe_info == info
     with pytest.raises(Invalid, match="observe_info is longer than 500 bytes"):
         await history.SetObserveInfo(pb.SetObserveInfoRequest(job_id=job.job_id, observe_info="x" * 501), None)
+
+
+def kept(number: int, path: str = "/state/1", kind: str = "suspend") -> engine.TaskEvent:
+    return engine.TaskEvent(number=number, at_ms=1_700_000_000_000, savepoint=engine.Savepoint(kind=kind, path=path))
+
+
+async def test_savepoints_are_recorded_once_and_one_job_at_a_time_goes_on_from_one(
+    history: JobHistoryServicer,
+) -> None:
+    first = await history.SaveJobHistory(request("s1"), None)
+    for _ in range(2):  # the answer was lost
+        news = pb.RecordRequest(job_id=first.job_id, epoch=1, after=0, up_to=2, events=[kept(1), kept(2, "/state/2")])
+        await history.Record(news, None)
+    listed = await history.ListSavepoints(pb.ListSavepointsRequest(job_id=first.job_id), None)
+    assert [(each.path, each.kind, each.resumed_by) for each in listed.savepoints] == [
+        ("/state/1", "suspend", 0), ("/state/2", "suspend", 0)
+    ]  # fmt: skip
+    one = listed.savepoints[0].savepoint_id
+    again = request("s2")
+    again.resumes = one
+    second = await history.SaveJobHistory(again, None)
+    assert (await history.SaveJobHistory(again, None)).job_id == second.job_id, "a repeated submit is the same job"
+    third = request("s3")
+    third.resumes = one
+    with pytest.raises(Conflict) as refused:
+        await history.SaveJobHistory(third, None)
+    assert refused.value.code == codes.SAVEPOINT_UNUSABLE and f"job {second.job_id} goes on" in refused.value.message
+    with pytest.raises(Conflict):
+        await history.DisposeSavepoint(pb.DisposeSavepointRequest(savepoint_id=one), None)
+    await history.UpdateJobStatus(move(second, "Failed"), None)
+    assert (await history.SaveJobHistory(third, None)).job_id != second.job_id, "its job has ended"
+    gone = await history.DisposeSavepoint(pb.DisposeSavepointRequest(savepoint_id=one + 1), None)
+    assert gone.path == "/state/2" and gone.disposed_at_ms
+    last = request("s4")
+    last.resumes = one + 1
+    with pytest.raises(Conflict, match="disposed"):
+        await history.SaveJobHistory(last, None)
+    with pytest.raises(NotFound):
+        await history.DisposeSavepoint(pb.DisposeSavepointRequest(savepoint_id=99), None)

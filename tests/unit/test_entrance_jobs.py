@@ -51,7 +51,8 @@ def jobs(refusing: Refusing, tmp_path: Path) -> Jobs:
     instance: Any = SimpleNamespace(name="h:1", held=lambda key: None)
     keys: Any = None
     logs: Any = None
-    return Jobs(parts, parts, keys, instance, logs, Storage(f"file://{tmp_path}"), SystemClock())
+    savepoints: Any = None
+    return Jobs(parts, parts, keys, instance, logs, savepoints, Storage(f"file://{tmp_path}"), SystemClock())
 
 
 @pytest.fixture

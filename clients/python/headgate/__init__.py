@@ -3,7 +3,7 @@
 from headgate.asynchronous import AsyncClient, AsyncJob, AsyncResultSet
 from headgate.client import Client, Job, ResultSet
 from headgate.errors import HeadgateError, NoSuchResult, NotLoggedIn, Refused, Unreachable
-from headgate.values import Column, Progress, Update
+from headgate.values import Column, Progress, Savepoint, Update
 
 __all__ = [
     "AsyncClient",
@@ -18,6 +18,7 @@ __all__ = [
     "Progress",
     "Refused",
     "ResultSet",
+    "Savepoint",
     "Unreachable",
     "Update",
 ]

@@ -15,7 +15,7 @@ import httpx2
 from headgate import credentials, markup
 from headgate.errors import HeadgateError, NoSuchResult
 from headgate.http import PREFIX, Http
-from headgate.values import ENDED, Column, Progress, Update
+from headgate.values import ENDED, Column, Progress, Savepoint, Update
 from headgate.wire import Waiting
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ POLL_SECONDS = 0.3
 LONGEST_WAIT_SECONDS = 30
 PAGE_ROWS = 5000
 LOG_LINES = 1000
+RUN_TYPES = {"shell": "shell", "seatunnel": "szeta"}
+"""The run types that engines have when none is given, but for sql."""
 NULL = f"NULL-{token_hex(8)}"  # how NULL comes: a text that no cell holds
 
 
@@ -150,6 +152,30 @@ class AsyncJob:
         """Ask the job to stop; harmless when it has ended."""
         await self._http.get(f"/entrance/{self.id}/kill")
 
+    async def savepoint(self) -> Savepoint:
+        """Keep the state of a running job, which goes on; returns when it is kept."""
+        return _savepoint((await self._http.post(f"/entrance/{self.id}/savepoint", {}))["savepoint"])
+
+    async def suspend(self) -> Savepoint:
+        """Keep the state of a running job and end it, as Succeed. A later job goes on from it.
+
+        With configuration={"headgate.resume": "<task id>"}, or "<task id>/<savepoint id>".
+        """
+        return _savepoint((await self._http.post(f"/entrance/{self.id}/suspend", {}))["savepoint"])
+
+    async def savepoints(self) -> list[Savepoint]:
+        """All that the job has made, the oldest first."""
+        found = (await self._http.get(f"/entrance/{self.id}/savepoints"))["savepoints"]
+        return [_savepoint(each) for each in found]
+
+    async def dispose(self, savepoint_id: int) -> None:
+        """Remove a savepoint of the job for good."""
+        await self._http.delete(f"/entrance/{self.id}/savepoints/{savepoint_id}")
+
+    async def diagnosis(self) -> dict[str, str]:
+        """What the engine knows of the running job's health."""
+        return dict((await self._http.get(f"/entrance/{self.id}/diagnosis"))["diagnosis"])
+
     async def history(self) -> dict[str, Any]:
         """The job's row in the history. Needs the numeric task id, as `results` does."""
         if not str(self.id).isdigit():
@@ -236,7 +262,7 @@ class AsyncClient:
         data = await self._http.post(
             "/entrance/submit",
             {
-                "executionContent": {"code": code, "runType": run_type or {"shell": "shell"}.get(kind, "sql")},
+                "executionContent": {"code": code, "runType": run_type or RUN_TYPES.get(kind, "sql")},
                 "labels": {"engineType": engine, "userCreator": f"{self.credentials.user}-{creator}"},
                 "params": {
                     "variable": dict(variables or {}),
@@ -302,6 +328,10 @@ async def read_page(http: Http, path: str, number: int) -> dict[str, Any]:
 
 def _cells(row: list[str]) -> list[str | None]:
     return [None if cell == NULL else cell for cell in row]
+
+
+def _savepoint(data: Mapping[str, Any]) -> Savepoint:
+    return Savepoint(data["id"], data["kind"], data["path"], data["madeAt"], data["resumedBy"], data["disposedAt"])
 
 
 def _progress(data: Mapping[str, Any]) -> Progress:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from headgate import accounts, credentials, printing
+from headgate import accounts, credentials, printing, savepoints
 from headgate.client import Client, Job
 from headgate.errors import HeadgateError
 from headgate.follow import EXIT, Follower
@@ -58,6 +58,7 @@ app = typer.Typer(
     """,
 )
 app.add_typer(accounts.app, name="users")
+app.add_typer(savepoints.app, name="savepoints")
 
 
 def main() -> None:

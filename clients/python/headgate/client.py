@@ -11,7 +11,7 @@ from headgate import credentials, markup
 from headgate.asynchronous import AsyncClient, AsyncJob, AsyncResultSet
 from headgate.errors import HeadgateError
 from headgate.http import PREFIX, Http
-from headgate.values import Column, Progress, Update
+from headgate.values import Column, Progress, Savepoint, Update
 from headgate.wire import Blocking, each, now
 
 if TYPE_CHECKING:
@@ -88,6 +88,29 @@ class Job:
     def kill(self) -> None:
         """Ask the job to stop; harmless when it has ended."""
         now(self._job.kill())
+
+    def savepoint(self) -> Savepoint:
+        """Keep the state of a running job, which goes on; returns when it is kept."""
+        return now(self._job.savepoint())
+
+    def suspend(self) -> Savepoint:
+        """Keep the state of a running job and end it, as Succeed. A later job goes on from it.
+
+        With configuration={"headgate.resume": "<task id>"}, or "<task id>/<savepoint id>".
+        """
+        return now(self._job.suspend())
+
+    def savepoints(self) -> list[Savepoint]:
+        """All that the job has made, the oldest first."""
+        return now(self._job.savepoints())
+
+    def dispose(self, savepoint_id: int) -> None:
+        """Remove a savepoint of the job for good."""
+        now(self._job.dispose(savepoint_id))
+
+    def diagnosis(self) -> dict[str, str]:
+        """What the engine knows of the running job's health."""
+        return now(self._job.diagnosis())
 
     def history(self) -> dict[str, Any]:
         """The job's row in the history. Needs the numeric task id, as `results` does."""

@@ -11,7 +11,7 @@ from headgate.show import plain
 
 MOST_JOBS = 50
 ANSWER_SECONDS = 2.0
-ENGINES = ("flink", "flink-1.20.5", "flink-2.3.0", "shell-1")
+ENGINES = ("flink", "flink-1.20.5", "flink-2.3.0", "seatunnel-2.3.8", "shell-1")
 STATUSES = ("Inited", "Scheduled", "Running", "Succeed", "Failed", "Cancelled", "Timeout")
 _LONGEST_CODE = 40
 

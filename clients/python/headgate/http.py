@@ -62,6 +62,11 @@ class Http:
         request = self._wire.client.build_request("POST", route, json=dict(body), headers=headers)
         return await self._opened(await self._sent(request, tries=bool(once_key)))
 
+    async def delete(self, route: str) -> dict[str, Any]:
+        """The data of the answer's envelope."""
+        await self.log_in()
+        return await self._opened(await self._sent(self._wire.client.build_request("DELETE", route), tries=False))
+
     async def chunks(self, route: str, **query: str | int) -> AsyncGenerator[bytes, None]:
         """A body that is no envelope, as it comes. Raises Unreachable when it is cut off."""
         await self.log_in()

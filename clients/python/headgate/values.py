@@ -37,3 +37,19 @@ class Update:
     lines: Sequence[str]
     line: int
     ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    """A state of a job that another one may go on from."""
+
+    id: int
+    kind: str
+    """`savepoint`: the job went on; `suspend`: it was stopped with it; `checkpoint`: the newest of one that failed."""
+    path: str
+    """As the engine names it."""
+    made_at_ms: int
+    resumed_by: int | None
+    """The job that went on from it last."""
+    disposed_at_ms: int | None
+    """When it was removed."""

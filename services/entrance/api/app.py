@@ -17,6 +17,7 @@ from services.entrance.api import (
     jobs,
     measuring,
     operation,
+    savepoints,
     statistics,
     streams,
     users,
@@ -25,6 +26,7 @@ from services.entrance.api import (
 from services.entrance.engines import Engines
 from services.entrance.jobs import Jobs
 from services.entrance.results import Results
+from services.entrance.savepoints import Savepoints
 from services.entrance.users import Users
 from services.entrance.workspace import Workspaces
 
@@ -35,6 +37,7 @@ def build(
     jobs_: Jobs,
     users_: Users,
     engines: Engines,
+    savepoints_: Savepoints,
     storage: Storage,
     workspaces: Workspaces,
     scrape: Scrape,
@@ -44,6 +47,7 @@ def build(
     app = door()
     app.state.jobs, app.state.users, app.state.storage = jobs_, users_, storage
     app.state.results, app.state.engines, app.state.workspaces = Results(storage), engines, workspaces
+    app.state.savepoints = savepoints_
     app.state.ready, app.state.scrape = ready, scrape
     app.add_middleware(measuring.Measured)
     return app
@@ -53,7 +57,7 @@ def door() -> document.Door:
     """The application without what stands behind it: its routes and its OpenAPI document."""
     app = document.Door()
     # they are tried in this order, so what is asked for most comes first
-    families = (jobs, events, streams, history, files, users, operation, statistics, downloads, workspace)
+    families = (jobs, events, streams, history, files, users, operation, savepoints, statistics, downloads, workspace)
     for family in families:
         app.include_router(family.router, prefix=PREFIX)
     for family in families:
