@@ -14,6 +14,7 @@ from commons.process import telemetry
 from commons.process.errors import Invalid, Refused
 from commons.process.settings import Settings
 from protocol import codes, names
+from protocol.flink import jar, policy
 from protocol.flink.deployment import Deployment
 from protocol.values import Labels
 from services.entrance.users import Asker
@@ -82,7 +83,7 @@ class Intake:
         _run_type(request)
         request = self._variables(request, submit, asker, now_ms)
         _statement(request)
-        return _needs(request)
+        return _flink(request)
 
     def _engine(self, label: str) -> tuple[str, str]:
         kind, dash, version = label.partition("-")
@@ -128,9 +129,13 @@ def _statement(request: JobRequest) -> None:
         raise Invalid(codes.CODE_EMPTY, what, field="executionContent.code")
 
 
-def _needs(request: JobRequest) -> JobRequest:
+def _flink(request: JobRequest) -> JobRequest:
+    """What a job says of itself and of its Flink can be, and becomes labels of its engine."""
     if request.kind != "flink":
         return request
+    policy.check(request.configuration)
+    if request.run_type == jar.RUN_TYPE:
+        jar.JarJob.parse(request.code, request.configuration)
     return replace(request, needs=Deployment.of(request.configuration).labels())
 
 

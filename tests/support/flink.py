@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
+import subprocess
+import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -54,8 +57,17 @@ class Opened:
     def task(self, code: str, run_type: str = "sql", **more: Any) -> Task:
         return Task(next(_NUMBERS), 1, code, run_type, **more)
 
+    def jar_task(self, jar: Path, *arguments: str, runtime: Mapping[str, str] | None = None, **code: Any) -> Task:
+        """A run of CountJob with these arguments; `code` is what else its code says."""
+        said = {"artifact": "count", "entryClass": "headgate.tests.CountJob", "arguments": arguments, **code}
+        resume = said.pop("resume", "")
+        return self.task(
+            json.dumps({name: value for name, value in said.items() if value is not None}), "jar",
+            artifacts={"count": jar}, configuration=runtime or {}, resume=resume,
+        )  # fmt: skip
+
     async def run(self, task: Task) -> list[Event]:
-        return await collect(self.engine, task)
+        return await collect(self.engine, task, seconds=120)
 
     @asynccontextmanager
     async def at(self, task: Task) -> AsyncIterator[At]:
@@ -68,6 +80,22 @@ class Opened:
             if not at.working.done():
                 await self.engine.cancel(task)
             await asyncio.wait({at.working}, timeout=30)
+
+
+def jar(folder: Path, version: str, *, main_class: str = "") -> Path:
+    """The job of `java/CountJob.java` as a jar, compiled for the version."""
+    home = Settings().engines_folder / "flink" / version
+    class_path = ":".join(str(one) for one in home.glob("lib/*.jar"))
+    source = Path(__file__).parent / "java" / "CountJob.java"
+    made = folder / "classes"
+    subprocess.run(["javac", "--release", "11", "-d", str(made), "-cp", class_path, str(source)], check=True)
+    file = folder / "count.jar"
+    with zipfile.ZipFile(file, "w") as archive:
+        if main_class:
+            archive.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\nMain-Class: {main_class}\n")
+        for one in sorted(made.rglob("*.class")):
+            archive.write(one, str(one.relative_to(made)))
+    return file
 
 
 @asynccontextmanager

@@ -32,3 +32,14 @@ def test_a_size_that_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as refused:
         accept(tmp_path, {"flink.deployment": "session", "flink.container.num": "many"})
     assert refused.value.field == "params.configuration.runtime.flink.container.num"
+
+
+def test_a_jar_job_is_checked_before_it_is_accepted(tmp_path: Path) -> None:
+    request = accept(tmp_path, {"flink.app.main.class.jar": "counts"}, '{"entryClass": "a.B"}', "jar")
+    assert (request.run_type, request.kind) == ("jar", "flink")
+    with pytest.raises(Invalid) as refused:
+        accept(tmp_path, {}, '{"artifact": "counts", "argumets": []}', "jar")
+    assert (refused.value.field, "arguments" in refused.value.message) == ("executionContent.code.argumets", True)
+    with pytest.raises(Invalid) as refused:
+        accept(tmp_path, {"flink.restart": "perhaps"})
+    assert refused.value.field == "params.configuration.runtime.flink.restart"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from py4j.protocol import Py4JNetworkError
@@ -14,15 +14,17 @@ from py4j.protocol import Py4JNetworkError
 from commons.process.errors import Unavailable
 from protocol import codes
 from protocol.flink.deployment import MINI
+from protocol.flink.jar import RUN_TYPE
 from services.engineconn.engine import Engine, EngineSpec, Event, LogLine, Outcome, Task, TaskEnded
 from services.engineconn.flink import files, launch
 from services.engineconn.flink.cluster import Cluster, Ground, free_port
 from services.engineconn.flink.gateway import Gateway
+from services.engineconn.flink.jar import JarRun, Jars
 from services.engineconn.flink.limits import SelectLimits
 from services.engineconn.flink.mini import Mini
 from services.engineconn.flink.reach import Reach
-from services.engineconn.flink.rest import Rest
-from services.engineconn.flink.running import Running
+from services.engineconn.flink.rest import NoAnswer, Rest
+from services.engineconn.flink.running import Running, Work
 from services.engineconn.flink.script import Script
 from services.engineconn.flink.session import Unanswered
 from services.engineconn.flink.standalone import Standalone
@@ -33,6 +35,7 @@ logging.getLogger("py4j").setLevel(logging.CRITICAL)
 START_SECONDS = 120.0
 LOOK_SECONDS = 2.0
 SILENT_SECONDS = 20.0
+LAST_WORD_SECONDS = 2.0
 
 
 def create() -> Engine:
@@ -46,6 +49,7 @@ class Flink:
         self._gateway: Gateway | None = None
         self._cluster: Cluster | None = None
         self._rest: Rest | None = None
+        self._jars: Jars | None = None
         self._running: Running | None = None
         self._death: asyncio.Task[str] | None = None
         self._telling: set[asyncio.Task[None]] = set()
@@ -70,6 +74,7 @@ class Flink:
             cluster = self._cluster = Mini(ground) if ground.deployment.form == MINI else Standalone(ground)
             self._settings = launch.session(own.get("runtime_mode", ""), cluster.target)
             rest = self._rest = Rest(f"http://{launch.HOST}:{ground.rest_port}")
+            self._jars = Jars(rest)
             async with asyncio.timeout(START_SECONDS):
                 await cluster.start(gateway.jvm, gateway.blocking)
                 self._death = asyncio.create_task(self._watch(gateway, cluster, rest))
@@ -90,26 +95,58 @@ class Flink:
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
         assert self._gateway is not None and self._cluster is not None and self._rest is not None
-        key, gateway = (task.job_id, task.attempt), self._gateway
-        processes = [gateway.process, *self._cluster.processes]
+        key = (task.job_id, task.attempt)
+        processes = [self._gateway.process, *self._cluster.processes]
         running = self._running = Running(task, self._rest, processes, key in self._cancelled)
-        script = Script(task, gateway.jvm, self._settings, self._reach, running.say_blocking)
+        work, run = self._jar(task, running) if task.run_type == RUN_TYPE else self._script(task, running)
 
-        async def work() -> TaskEnded:
-            try:
-                ended = await gateway.blocking(script.run)
-            except (Unanswered, Py4JNetworkError):
-                ended = TaskEnded(Outcome.FAILED, codes.ENGINE_LOST, f"the engine died: {await self.died()}")
-            assert isinstance(ended, TaskEnded)
-            return ended
+        async def until_ended() -> TaskEnded:
+            return await self._alive(run)
 
         try:
-            async with aclosing(running.events(script, work)) as events:
+            async with contextlib.aclosing(running.events(work, until_ended)) as events:
                 async for event in events:
                     yield event
         finally:
             self._running = None
             self._cancelled.discard(key)
+
+    async def _alive(self, run: Callable[[], Awaitable[TaskEnded]]) -> TaskEnded:
+        """How the work ended, while the engine lives; the work may still say its last when the engine dies."""
+        working, dying = asyncio.ensure_future(run()), asyncio.create_task(self.died())
+        try:
+            await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working}, timeout=0 if working.done() else LAST_WORD_SECONDS)
+            with contextlib.suppress(Unanswered, NoAnswer, Py4JNetworkError):
+                if working.done():
+                    return working.result()
+            return TaskEnded(Outcome.FAILED, codes.ENGINE_LOST, f"the engine died: {await self.died()}")
+        finally:
+            working.cancel()
+            dying.cancel()
+
+    def _script(self, task: Task, running: Running) -> tuple[Work, Callable[[], Awaitable[TaskEnded]]]:
+        gateway = self._gateway
+        assert gateway is not None
+        script = Script(task, gateway.jvm, self._settings, self._reach, running.say_blocking)
+
+        async def run() -> TaskEnded:
+            ended = await gateway.blocking(script.run)
+            assert isinstance(ended, TaskEnded)
+            return ended
+
+        return script, run
+
+    def _jar(self, task: Task, running: Running) -> tuple[Work, Callable[[], Awaitable[TaskEnded]]]:
+        gateway, rest, jars = self._gateway, self._rest, self._jars
+        assert gateway is not None and rest is not None and jars is not None
+
+        async def rows_written(job_id: str) -> int | None:
+            rows = await gateway.blocking(lambda: gateway.jvm.rows_written(job_id))
+            return None if rows is None else int(rows)
+
+        jar = JarRun(task, rest, jars, self._reach, running.say, rows_written)
+        return jar, jar.run
 
     async def cancel(self, task: Task) -> None:
         self._cancelled.add((task.job_id, task.attempt))

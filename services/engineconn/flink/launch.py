@@ -139,6 +139,7 @@ def cluster(folder: Path, rest_port: int, state: Path) -> dict[str, str]:
         "web.tmpdir": str(folder / "web"),
         "execution.checkpointing.dir": f"file://{state}/checkpoints",
         "execution.checkpointing.savepoint-dir": f"file://{state}/savepoints",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "slotmanager.requirement-check.delay": "0 ms",  # it gathers requests; here one job asks at a time
         "web.refresh-interval": "200",
         "metrics.fetcher.update-interval": "300",

@@ -15,7 +15,7 @@ from services.engineconn.flink.process import Process
 from services.engineconn.flink.rest import Rest, fraction
 from services.engineconn.flink.tail import tail
 
-POLL_SECONDS = 0.2
+POLL_SECONDS, SLOWEST_SECONDS = 0.2, 2.0
 CANCEL_SECONDS = 5.0
 QUEUED_EVENTS = 16
 _LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ([A-Z]+) (.*)$")
@@ -103,9 +103,9 @@ class Running:
 
     async def _progress(self, work: Work) -> None:
         """Flink's own vertices, over all statements; never falling, since statements only go forward."""
-        highest = 0.0
+        highest, began = 0.0, time.monotonic()
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(min(POLL_SECONDS + (time.monotonic() - began) / 500, SLOWEST_SECONDS))
             vertices = await self._rest.vertices(work.job_id) if work.job_id else None
             now = (work.statement + (fraction(vertices) if vertices else 0.0)) / work.statements
             highest = max(highest, min(now, 0.99))

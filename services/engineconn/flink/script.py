@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -12,6 +11,7 @@ from itertools import islice
 import pyarrow as pa
 
 from protocol import codes
+from protocol.flink import policy
 from services.engineconn.engine import (
     Event,
     LogLine,
@@ -63,7 +63,7 @@ class Script:
             current, error = self._check(statements)
             if error is not None:
                 return self._failed(current, error, codes.STATEMENT_INVALID)
-            session = Session(self.jvm, self.settings, self.task.configuration, self.reach)
+            session = Session(self.jvm, self.settings, policy.settings(self.task.configuration), self.reach)
             for current in statements:
                 if self.cancelled:
                     break
@@ -78,7 +78,7 @@ class Script:
 
     def _check(self, statements: list[Statement]) -> tuple[Statement, SqlError | None]:
         """The first statement that cannot work, and why; nothing with an effect has run then."""
-        scratch = Session(self.jvm, self.settings, self.task.configuration, self.reach)
+        scratch = Session(self.jvm, self.settings, policy.settings(self.task.configuration), self.reach)
         for current in statements:
             if self.cancelled:
                 break
@@ -98,7 +98,7 @@ class Script:
         parsed = session.parse(text)
         job_id = ""
         if parsed.meaning in (Meaning.QUERY, Meaning.MODIFY):
-            job_id = _job_id(self.task, current.number)
+            job_id = jobs.job_id(self.task, current.number)
             session.name_job(job_id, f"job {self.task.job_id}, statement {current.number}")
         self.say(StatementStarted(self.statement, self.statements, current.text, job_id))
         shown = " ".join(self.task.secrets.mask(current.text).split())[:SHOWN]
@@ -190,11 +190,6 @@ class Script:
 
     def _log(self, text: str) -> None:
         self.say(LogLine("INFO", text))
-
-
-def _job_id(task: Task, number: int) -> str:
-    """32 hex digits that the same statement of the same attempt always has."""
-    return hashlib.md5(f"{task.job_id}:{task.attempt}:{number}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _counted(name: str, count: int) -> str:

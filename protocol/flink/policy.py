@@ -1,0 +1,80 @@
+"""How a job on Flink bears what goes wrong: restarts, and slots that do not come. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from commons.process.errors import Invalid
+from protocol import codes
+
+RESTART, ATTEMPTS, SLOTS_WAIT = "flink.restart", "flink.restart.attempts", "flink.slots.wait.seconds"
+NEVER, ON_FAILURE, ALWAYS = "never", "on-failure", "always"
+CHECKPOINTS = "execution.checkpointing.interval"
+DEFAULT_ATTEMPTS, MOST_ATTEMPTS = 10, 1_000_000
+DEFAULT_WAIT_SECONDS, MOST_WAIT_SECONDS = 60.0, 600.0
+_FLINK_KEY = "_FLINK_CONFIG_."
+_OURS = ("flink.", "headgate.resume")
+_FIELD = "params.configuration.runtime."
+_DELAYS = {
+    "restart-strategy.exponential-delay.initial-backoff": "1 s",
+    "restart-strategy.exponential-delay.max-backoff": "1 min",
+    "restart-strategy.exponential-delay.backoff-multiplier": "2.0",
+    "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
+}
+_UNLIMITED = 2**31 - 1
+
+
+def settings(runtime: Mapping[str, str], own: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Flink's settings of a job: of its runtime configuration, `own` ones above them, and of its restart policy.
+
+    What is said in Flink's own words goes before the policy. Raises Invalid.
+    """
+    given = {_plain(key): value for key, value in runtime.items() if not key.startswith(_OURS)}
+    given |= own or {}
+    return {**restarts(runtime, checkpoints=CHECKPOINTS in given), **given}
+
+
+def restarts(runtime: Mapping[str, str], *, checkpoints: bool) -> dict[str, str]:
+    """Flink's settings of a restart policy. Raises Invalid.
+
+    Nothing said: jobs whose settings turn checkpoints on begin again from the newest one when they fail, with growing
+    pauses and a limit; others as Flink does it.
+    """
+    policy = runtime.get(RESTART, "").strip().lower() or (ON_FAILURE if checkpoints else "")
+    if policy not in ("", NEVER, ON_FAILURE, ALWAYS):
+        what = f"must be {NEVER}, {ON_FAILURE} or {ALWAYS}; it is {policy[:40]!r}"
+        raise Invalid(codes.FIELD_INVALID, f"{_FIELD}{RESTART} {what}", field=f"{_FIELD}{RESTART}")
+    attempts = int(_number(runtime, ATTEMPTS, DEFAULT_ATTEMPTS, 1, MOST_ATTEMPTS))
+    if not policy:
+        return {}
+    if policy == NEVER:
+        return {"restart-strategy.type": "none"}
+    limit = _UNLIMITED if policy == ALWAYS else attempts
+    tries = {"restart-strategy.exponential-delay.attempts-before-reset-backoff": str(limit)}
+    return {"restart-strategy.type": "exponential-delay", **_DELAYS, **tries}
+
+
+def slots_wait_seconds(runtime: Mapping[str, str]) -> float:
+    """How long a job waits for slots before it fails. Raises Invalid."""
+    return _number(runtime, SLOTS_WAIT, DEFAULT_WAIT_SECONDS, 1, MOST_WAIT_SECONDS)
+
+
+def check(runtime: Mapping[str, str]) -> None:
+    """Raises Invalid when something of this cannot be."""
+    restarts(runtime, checkpoints=False)
+    slots_wait_seconds(runtime)
+
+
+def _plain(key: str) -> str:
+    """A key as Flink has it; Linkis' clients write its settings with a prefix."""
+    return key.removeprefix(_FLINK_KEY)
+
+
+def _number(runtime: Mapping[str, str], key: str, default: float, least: int, most: float) -> float:
+    text = runtime.get(key, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        what = f"{_FIELD}{key} must be a whole number from {least} to {most:g}; it is {text[:40]!r}"
+        raise Invalid(codes.FIELD_INVALID, what, field=f"{_FIELD}{key}")
+    return int(text)

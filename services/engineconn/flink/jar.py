@@ -1,0 +1,207 @@
+"""A jar job: one statement, which is one Flink job, submitted through the job manager's REST."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import zipfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from commons.process.errors import HeadgateError
+from protocol import codes
+from protocol.flink import policy
+from protocol.flink.jar import JarJob
+from services.engineconn.engine import (
+    Event,
+    LogLine,
+    Outcome,
+    ResultOpened,
+    Rows,
+    StatementEnded,
+    StatementStarted,
+    Task,
+    TaskEnded,
+)
+from services.engineconn.flink.followed import Followed, told
+from services.engineconn.flink.jobs import job_id
+from services.engineconn.flink.reach import Reach
+from services.engineconn.flink.rest import NoAnswer, Refusal, Rest
+
+T = TypeVar("T")
+Say = Callable[[Event], Awaitable[None]]
+PLAN = pa.schema([("id", pa.string()), ("parallelism", pa.int64()), ("step", pa.string()), ("inputs", pa.string())])
+AGAIN_SECONDS = 1.0
+DUPLICATE = "DuplicateJobSubmissionException"
+
+
+class Jars:
+    """The jars of a cluster: each content is uploaded once."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+        self._ids: dict[str, str] = {}
+
+    async def id_of(self, jar: Path) -> str:
+        """Raises Refusal and NoAnswer."""
+        with jar.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        if digest not in self._ids:
+            self._ids[digest] = await self._rest.upload(jar)
+        return self._ids[digest]
+
+
+class _Wrong(Exception):
+    """The job cannot run as it is written; `code` says in which way."""
+
+    def __init__(self, message: str, code: int = codes.STATEMENT_INVALID) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class JarRun:
+    """`rows_written` says what the sinks of an ended job took in, where they count."""
+
+    def __init__(
+        self, task: Task, rest: Rest, jars: Jars, reach: Reach, say: Say,
+        rows_written: Callable[[str], Awaitable[int | None]],
+    ) -> None:  # fmt: skip
+        self.cancelled = False
+        self.job_id = ""
+        self.statement, self.statements = 0, 1
+        self.followed: Followed | None = None
+        self._task, self._rest, self._jars, self._reach, self._say = task, rest, jars, reach, say
+        self._rows_written = rows_written
+
+    async def run(self) -> TaskEnded:
+        """How the task ended; the user's errors are told, never raised. It goes on while Flink does not answer."""
+        task = self._task
+        try:
+            job = JarJob.parse(task.code, task.configuration)
+            settings = policy.settings(task.configuration, job.configuration)
+            self._check(job, settings)
+        except (HeadgateError, _Wrong) as error:
+            return _failed(codes.STATEMENT_INVALID, str(error))
+        flink_job = "" if job.dry_run else job_id(task, 1)
+        await self._say(StatementStarted(0, 1, task.code, flink_job))
+        outcome, ended = Outcome.FAILED, _failed(codes.STATEMENT_FAILED, "the job could not be run")
+        try:
+            if self.cancelled:
+                outcome, ended = Outcome.CANCELLED, _killed()
+            elif job.dry_run:
+                outcome, ended = await self._plan(job, settings)
+            else:
+                outcome, ended = await self._run(job, settings, flink_job)
+        except _Wrong as error:
+            ended = _failed(error.code, str(error))
+        except Refusal as error:
+            for line in error.text.splitlines():
+                await self._say(LogLine("ERROR", line))
+            ended = _failed(codes.STATEMENT_FAILED, str(error))
+        finally:
+            metrics = self.followed.metrics if self.followed is not None else {}
+            await self._say(StatementEnded(0, outcome, metrics))
+        return ended
+
+    def _check(self, job: JarJob, settings: Mapping[str, str]) -> None:
+        for key, value in settings.items():
+            if (why := self._reach.setting(key, value)) is not None:
+                raise _Wrong(why)
+        jar = self._task.artifacts.get(job.artifact)
+        if jar is None or not jar.is_file():
+            raise _Wrong(f"artifact {job.artifact[:100]} is not there; push the jar, and name it as it is listed")
+        if not zipfile.is_zipfile(jar):
+            raise _Wrong(f"artifact {job.artifact[:100]} is no jar: it is not a zip file")
+
+    async def _plan(self, job: JarJob, settings: Mapping[str, str]) -> tuple[Outcome, TaskEnded]:
+        jar_id, body = await self._jar_id(job), self._body(job, settings)
+        plan = await _answered(lambda: self._rest.plan_jar(jar_id, body))
+        await self._say(ResultOpened(0, PLAN))
+        await self._say(Rows(_plan_rows(plan)))
+        await self._say(LogLine("INFO", f"Planned, not run: {plan.get('name', '')}, {len(plan['nodes'])} steps"))
+        return Outcome.SUCCEED, TaskEnded(Outcome.SUCCEED)
+
+    async def _run(self, job: JarJob, settings: Mapping[str, str], flink_job: str) -> tuple[Outcome, TaskEnded]:
+        jar_id = await self._jar_id(job)
+        self.job_id = flink_job
+        await self._submit(jar_id, self._body(job, settings) | {"jobId": flink_job})
+        await self._say(LogLine("INFO", f"The job runs in Flink as {flink_job}"))
+        wait = policy.slots_wait_seconds(self._task.configuration)
+        followed = self.followed = Followed(flink_job, self._rest, self._say, wait)
+        outcome, why = await followed.end()
+        if (rows := await self._rows_written(flink_job)) is not None:
+            followed.metrics["rows_written"] = rows
+        await self._say(LogLine("INFO", f"The job has ended: {outcome}; {told(followed.metrics)}"))
+        if outcome is Outcome.FAILED:
+            return outcome, _failed(codes.STATEMENT_FAILED, why)
+        if outcome is Outcome.CANCELLED:
+            return outcome, _killed() if self.cancelled else _failed(codes.KILLED, "the job was cancelled in Flink")
+        return outcome, TaskEnded(Outcome.SUCCEED)
+
+    async def _submit(self, jar_id: str, body: Mapping[str, Any]) -> None:
+        """Flink takes each job id once, so that a call whose answer was lost is repeated without harm."""
+        try:
+            await _answered(lambda: self._rest.run_jar(jar_id, body))
+        except Refusal as error:
+            if DUPLICATE not in error.text:
+                raise
+
+    async def _jar_id(self, job: JarJob) -> str:
+        jar = self._task.artifacts[job.artifact]
+        return await _answered(lambda: self._jars.id_of(jar))
+
+    def _body(self, job: JarJob, settings: Mapping[str, str]) -> dict[str, Any]:
+        """What Flink is asked with; what is empty is left out."""
+        body = {
+            "entryClass": job.entry_class,
+            "programArgsList": list(job.arguments),
+            "parallelism": job.parallelism,
+            "flinkConfiguration": dict(settings),
+        }
+        if savepoint := self._task.resume or job.savepoint:
+            self._there(savepoint)
+            body |= {"savepointPath": savepoint, "allowNonRestoredState": job.allow_non_restored}
+        return {name: value for name, value in body.items() if value}
+
+    def _there(self, savepoint: str) -> None:
+        """Flink would leave a failed job behind when the path is wrong, so it is looked at before."""
+        path = Path(savepoint.removeprefix("file://").removeprefix("file:"))
+        if path.name == "_metadata":
+            path = path.parent
+        if not os.path.isfile(path / "_metadata"):
+            what = f"there is no savepoint at {savepoint[:300]}: no file _metadata; choose one that is listed"
+            raise _Wrong(what, codes.STATEMENT_FAILED)
+
+
+async def _answered(call: Callable[[], Awaitable[T]]) -> T:
+    """What the call gives, repeated until Flink answers: others look whether it is still there."""
+    while True:
+        try:
+            return await call()
+        except NoAnswer:
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _plan_rows(plan: Mapping[str, Any]) -> pa.RecordBatch:
+    rows = [
+        {
+            "id": str(node["id"]),
+            "parallelism": int(node["parallelism"]),
+            "step": " ".join(str(node.get("description", "")).replace("<br/>", " ").split()),
+            "inputs": ", ".join(f"{one['id']} ({one.get('ship_strategy', '')})" for one in node.get("inputs", ())),
+        }
+        for node in plan["nodes"]
+    ]
+    return pa.RecordBatch.from_pylist(rows, PLAN)
+
+
+def _failed(code: int, why: str) -> TaskEnded:
+    return TaskEnded(Outcome.FAILED, code, " ".join(why.split()))
+
+
+def _killed() -> TaskEnded:
+    return TaskEnded(Outcome.CANCELLED, codes.KILLED, "the job was killed")

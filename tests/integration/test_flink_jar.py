@@ -1,0 +1,144 @@
+"""Packaged jobs on real Flinks of both forms: what runs, what is planned, and what cannot be."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from protocol import codes
+from protocol.flink.deployment import Deployment
+from services.engineconn.engine import (
+    Event,
+    LogLine,
+    Outcome,
+    Progress,
+    StatementEnded,
+    StatementStarted,
+    TaskEnded,
+)
+from tests.support.engines import outcomes, rows
+from tests.support.flink import SMALL, Opened, jar, opened
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+MAIN = "headgate.tests.CountJob"
+FORMS = {"mini": ("2.3.0", Deployment()), "session": ("1.20.5", SMALL)}
+
+
+@dataclass(frozen=True)
+class Flink:
+    """A Flink, and the job compiled for it."""
+
+    opened: Opened
+    jar: Path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def let_go() -> Iterator[None]:
+    yield
+    gc.collect()  # while the filter above holds
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=FORMS)
+async def flink(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Flink]:
+    version, deployment = FORMS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    file = jar(folder, version, main_class=MAIN)
+    async with opened(folder / "flink", version, deployment) as flink:
+        yield Flink(flink, file)
+
+
+def last(events: list[Event]) -> TaskEnded:
+    assert isinstance(events[-1], TaskEnded)
+    return events[-1]
+
+
+def log(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, LogLine)]
+
+
+async def test_a_job_runs_to_its_end_and_tells_what_it_did(flink: Flink) -> None:
+    for _ in range(2):  # the jar is uploaded once
+        task = flink.opened.jar_task(flink.jar, "to=40", "delay=20", entryClass=None)
+        events = await flink.opened.run(task)
+        assert outcomes(events) == [Outcome.SUCCEED, Outcome.SUCCEED], last(events)
+        assert any("counted 20 with remainder 0" in line for line in log(events)), "what user code prints"
+        (started,) = (event for event in events if isinstance(event, StatementStarted))
+        (ended,) = (event for event in events if isinstance(event, StatementEnded))
+        assert len(started.engine_job_id) == 32
+        assert (ended.metrics["records_sent"], ended.metrics["records_read"], ended.metrics["rows_written"]) == (
+            40,
+        ) * 3
+        seen = [event for event in events if isinstance(event, Progress) and event.vertices]
+        assert {vertex.total for event in seen for vertex in event.vertices} == {1}
+        assert len(list((flink.opened.folder / "work").rglob("*_job.jar"))) == 1
+
+
+async def test_a_dry_run_gives_the_plan_and_runs_nothing(flink: Flink) -> None:
+    events = await flink.opened.run(flink.opened.jar_task(flink.jar, "to=5", parallelism=2, dryRun=True))
+    assert last(events).outcome is Outcome.SUCCEED
+    plan = {str(row["step"]).split()[0]: row for row in rows(events)}
+    assert {row["parallelism"] for row in plan.values()} == {2} and len(plan) == 2
+    assert str(plan["Map"]["inputs"]).startswith(f"{plan['Source:']['id']} (HASH)")
+    assert not any("counted" in line for line in log(events))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["throws=no such database"], {}, "IllegalStateException: no such database"),
+        (["nothing=1"], {}, "its main method ended without a job"),
+        ([], {"entryClass": "no.Such"}, "there is no class no.Such in the jar"),
+        (["to=50", "fail-at=9"], {}, "IllegalArgumentException: number 9 is not welcome"),
+        ([], {"savepoint": "file:/nowhere/savepoint-1"}, "there is no savepoint at file:/nowhere/savepoint-1"),
+        ([], {"configuration": {"rest.port": 1}}, "setting rest.port reaches beyond the job"),
+    ],
+)
+async def test_a_job_that_fails_says_why(
+    flink: Flink, arguments: list[str], code: dict[str, object], reason: str
+) -> None:
+    ended = last(await flink.opened.run(flink.opened.jar_task(flink.jar, *arguments, **code)))
+    assert ended.outcome is Outcome.FAILED and reason in ended.message
+    assert (await flink.opened.engine._rest.overview())["jobs-running"] == 0  # type: ignore[union-attr]
+
+
+async def test_a_wrong_savepoint_leaves_no_failed_job(flink: Flink) -> None:
+    rest = flink.opened.engine._rest
+    assert rest is not None
+    before = await rest.overview()
+    await flink.opened.run(flink.opened.jar_task(flink.jar, resume="file:/nowhere/savepoint-1"))
+    assert (await rest.overview())["jobs-failed"] == before["jobs-failed"]
+
+
+async def test_what_is_no_jar_or_not_there_is_refused(flink: Flink, tmp_path: Path) -> None:
+    (tmp_path / "text.jar").write_text("no jar")
+    ended = last(await flink.opened.run(flink.opened.jar_task(tmp_path / "text.jar")))
+    assert (ended.code, "artifact count is no jar" in ended.message) == (codes.STATEMENT_INVALID, True)
+    ended = last(await flink.opened.run(flink.opened.jar_task(tmp_path / "none.jar")))
+    assert "artifact count is not there" in ended.message
+
+
+async def test_too_few_slots_are_said_and_the_job_fails_in_time(flink: Flink) -> None:
+    task = flink.opened.jar_task(flink.jar, parallelism=9, runtime={"flink.slots.wait.seconds": "4"})
+    events = await flink.opened.run(task)
+    ended = last(events)
+    assert ended.outcome is Outcome.FAILED and ended.message.startswith("no slots came in 4 s: 18 tasks have none")
+    assert "the job needs 9 at least" in ended.message and "flink.taskmanager.numberOfTaskSlots" in ended.message
+    assert any(line.startswith("The job waits for slots: 18 tasks have none") for line in log(events))
+
+
+async def test_an_endless_job_is_killed(flink: Flink) -> None:
+    async with flink.opened.at(flink.opened.jar_task(flink.jar, "delay=10")) as at:
+        await at.said("counted 3 with")
+        await flink.opened.engine.cancel(at.task)
+        assert at.working is not None
+        events = await at.working
+    assert outcomes(events) == [Outcome.CANCELLED, Outcome.CANCELLED] and last(events).code == codes.KILLED
