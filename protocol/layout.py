@@ -18,6 +18,8 @@ LOG = "log"
 CODE = "code"
 CODE_TO_RUN = "code-to-run"
 """A folder beside `jobs`."""
+TASK = "task"
+"""What a task is asked to do, while it runs on an engine that can be adopted; for its owner's eyes only."""
 RESULTS = "results"
 SCHEMA = "schema.arrow"
 

@@ -12,12 +12,13 @@ from protocol.engineconn.v1.engineconn_pb2 import ConnectionState
 from services.ecm import process
 
 LAST_LINES = 3
+STATE = "connection.json"
 
 
 def state(folder: Path) -> ConnectionState | None:
     """What it said last; None before its first word."""
     try:
-        return Parse((folder / "connection.json").read_text(), ConnectionState())
+        return Parse((folder / STATE).read_text(), ConnectionState())
     except (OSError, ParseError):
         return None
 

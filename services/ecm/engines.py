@@ -33,6 +33,8 @@ HEAR_SECONDS, MOST_SILENT = 1.0, 30
 """An engine connection from which nothing came in so many looks hangs; looks, since this process may have hung too."""
 CLOSE_SECONDS = 3.0
 TERM_SECONDS = 4.0
+MOST_LIVES = 3
+"""Connections that an engine with a task gets one after the other."""
 
 
 class Engines:
@@ -114,6 +116,11 @@ class Engines:
         folder.mkdir(parents=True, exist_ok=True)
         self._ledger.save(entry)
         (folder / "spec.json").write_text(json.dumps(self._spec(request)))
+        self._spawn_process(engine)
+
+    def _spawn_process(self, engine: Engine) -> None:
+        entry = engine.entry
+        folder = self._folder(entry)
         argv = [sys.executable, "-P", "-m", "services.engineconn", "--spec", str(folder / "spec.json")]
         marked = workdir.environment(entry.engine_id, self._ledger.home, engine.launch.traceparent)
         identity = process.spawn(argv, folder, marked)
@@ -218,7 +225,20 @@ class Engines:
         }
 
     async def _watch(self, engine: Engine) -> None:
-        """From spawn to exit: tells how the start goes on, when the engine is ready, and why it ended."""
+        """From spawn to exit: tells how the start goes on, when the engine is ready, and why it ended.
+
+        A connection whose engine goes on without it is followed by another one.
+        """
+        await self._until_exit(engine)
+        while self._goes_on(engine):
+            self._spawn_again(engine)
+            await self._until_exit(engine)
+        entry = engine.entry
+        process.kill_marked(self._marks(entry), process.Identity(entry.pid, entry.started, entry.boot))
+        self._look(engine)
+        self._end(engine, self._why(engine))
+
+    async def _until_exit(self, engine: Engine) -> None:
         entry = engine.entry
         identity = process.Identity(entry.pid, entry.started, entry.boot)
         exiting = asyncio.create_task(process.exited(identity))
@@ -232,9 +252,25 @@ class Engines:
                 if engine.silent == MOST_SILENT:
                     log.warning("engine %s is silent: it is ended", entry.engine_id)
                     await process.end(identity, TERM_SECONDS)
-        process.kill_marked(self._marks(entry), identity)
-        self._look(engine)
-        self._end(engine, self._why(engine))
+
+    def _goes_on(self, engine: Engine) -> bool:
+        """Whether a task of the engine, whose connection has died, can be taken up by the next one."""
+        entry, folder = engine.entry, self._folder(engine.entry)
+        if engine.terminating is not None or entry.stage is not Stage.READY or not entry.tasks:
+            return False
+        said = connection.state(folder)
+        died = process.exit_code(folder) != 0 and entry.boot == process.boot_id()
+        return said is not None and said.adopts and died and entry.lives < MOST_LIVES
+
+    def _spawn_again(self, engine: Engine) -> None:
+        entry, folder = engine.entry, self._folder(engine.entry)
+        log.warning("engine %s: its connection died (%s); the next one takes it up", entry.engine_id, self._why(engine))
+        for name in (connection.STATE, "rc"):
+            (folder / name).unlink(missing_ok=True)
+        self._stubs.pop(entry.engine_id, None)
+        self._socket(entry.engine_id).unlink(missing_ok=True)
+        engine.silent, entry.lives = 0, entry.lives + 1
+        self._spawn_process(engine)
 
     def _why(self, engine: Engine) -> str:
         if engine.terminating is not None:

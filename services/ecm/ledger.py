@@ -55,6 +55,8 @@ class EngineEntry:
     boot: str = ""
     started_at_ms: int = 0
     ended_at_ms: int = 0
+    lives: int = 1
+    """Connections it has had, this one too."""
     traceparent: str = ""
     """The step of a trace that it is launched for."""
     tasks: dict[str, TaskEntry] = field(default_factory=dict)

@@ -38,7 +38,9 @@ def undo(ledger: Ledger, entry: EngineEntry) -> None:
 
 
 def _interrupted(ledger: Ledger, entry: EngineEntry) -> bool:
-    """Whether it never was ready, and did not fail either."""
+    """Whether it never was ready, and did not fail either. One with a task had been: its next connection starts."""
+    if entry.tasks:
+        return False
     if entry.stage is Stage.CREATED:  # it may have been spawned, although that was not written down
         return True
     alive = process.Identity(entry.pid, entry.started, entry.boot).alive()

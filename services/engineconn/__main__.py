@@ -31,7 +31,7 @@ from protocol.engineconn import client
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 from protocol.engineconn.v1 import engineconn_pb2_grpc
 from services.engineconn import usage
-from services.engineconn.engine import Engine, EngineSpec
+from services.engineconn.engine import Adopts, Engine, EngineSpec
 from services.engineconn.rpc import EngineConnServicer
 
 log = logging.getLogger("engineconn")
@@ -106,6 +106,9 @@ class Connection:
         server = rpc.Server(f"unix:{self._socket}")
         server.add(engineconn_pb2_grpc.add_EngineConnServicer_to_server, servicer, client.NAME)
         await server.start()
+        self._state.adopts = isinstance(engine, Adopts)
+        if self._state.adopts:
+            servicer.adopt()
         self._say(pb.ConnectionState.READY, "ready")
         dying = asyncio.ensure_future(engine.died())
         reporting = asyncio.create_task(self._report(servicer))

@@ -132,6 +132,8 @@ class LogLine:
     level: str
     text: str
     at_ms: int | None = None
+    mark: tuple[str, int] | None = None
+    """A log of the engine's own and where in it this line ends, if `adopt` shall go on from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,21 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop the engine and everything it started. May be called at any time, more than once."""
+
+
+@runtime_checkable
+class Adopts(Protocol):
+    """An optional power: what the engine runs goes on when this process dies, and the next one takes it up.
+
+    `open` then finds in its `workdir` what the connection before left, and uses what of it is still alive.
+    """
+
+    def adopt(self, task: Task, begun: StatementStarted, marks: Mapping[str, int]) -> AsyncIterator[Event]:
+        """Go on with a task that the connection before ran, as `run` does, from the statement that had begun.
+
+        What was said before is not said again: `marks` are those of the last lines that are kept. A task that cannot
+        be gone on with ends as Failed (ENGINE_LOST), and nothing of it goes on.
+        """
 
 
 @runtime_checkable

@@ -18,11 +18,11 @@ PART_SECONDS = 2.0
 
 
 class ResultWriter:
-    """Writes one result set at a time into `folder`; `count` tells how many were opened."""
+    """Writes one result set at a time into `folder`; `count` tells how many were opened, by an earlier process too."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.count = 0
+        self.count = sum(1 for _ in folder.glob("*"))
         self._set: Path | None = None
         self._schema: pa.Schema | None = None
         self._rows = self._first_row = 0

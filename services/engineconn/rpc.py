@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import grpc
 from commons.process import logs
 from commons.process.errors import Conflict
 from commons.process.masking import Secrets
-from protocol import codes
+from protocol import codes, layout
 from protocol.engineconn.v1 import engineconn_pb2 as pb
 from protocol.engineconn.v1 import engineconn_pb2_grpc
+from protocol.values import JobRef
 from services.engineconn import engine as seam
 from services.engineconn.runner import Runner
 
@@ -47,16 +49,44 @@ class EngineConnServicer(engineconn_pb2_grpc.EngineConnServicer):
             return pb.RunTaskReply()
         if self.running is not None and not self.running.done():
             raise Conflict(codes.ENGINE_BUSY, "the engine runs another task; ask the manager for one that is free")
+        if isinstance(self._engine, seam.Adopts):
+            self._keep(request)
+        self._begin(request)
+        return pb.RunTaskReply()
+
+    def adopt(self) -> None:
+        """Go on with the task that a connection before this one ran, if there is one."""
+        for path in self._tasks.glob(f"*/{layout.TASK}"):
+            self._begin(pb.Task.FromString(path.read_bytes()))
+
+    def _begin(self, request: pb.Task) -> None:
         configuration = dict(request.configuration)
         secrets = Secrets.of(request.code, configuration, Secrets(tuple(request.secrets)))
         artifacts = {name: Path(path) for name, path in request.artifacts.items()}
-        task = seam.Task(*key, request.code, request.run_type, configuration, secrets, artifacts, request.resume)
+        task = seam.Task(
+            request.job_id, request.attempt, request.code, request.run_type, configuration, secrets, artifacts,
+            request.resume,
+        )  # fmt: skip
         logs.keep_secret(secrets)
-        self._runner = Runner(self._engine, task, self._tasks / f"{key[0]}-{key[1]}", list(request.story))
-        self._known.add(key)
-        self.running = asyncio.create_task(self._runner.run())
+        self._runner = Runner(self._engine, task, self._folder(request), list(request.story))
+        self._known.add((request.job_id, request.attempt))
+        self.running = asyncio.create_task(self._run(self._runner))
         self.running.add_done_callback(self._ran)
-        return pb.RunTaskReply()
+
+    async def _run(self, runner: Runner) -> None:
+        await runner.run()
+        (self._folder(runner.task) / layout.TASK).unlink(missing_ok=True)
+
+    def _keep(self, request: pb.Task) -> None:
+        """For the next connection, should this one die before the task has ended."""
+        folder = self._folder(request)
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / ".task", "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(request.SerializeToString())
+        (folder / ".task").rename(folder / layout.TASK)
+
+    def _folder(self, task: pb.Task | seam.Task) -> Path:
+        return self._tasks / str(JobRef(task.job_id, task.attempt))
 
     def _ran(self, running: asyncio.Task[None]) -> None:
         """A task whose end could not be written down (a full disk) is left to the ECM, which has the last word."""

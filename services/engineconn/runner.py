@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from commons.process import disk
@@ -21,13 +21,15 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 LET_GO_SECONDS = 2.0
 _MASKED_CODE = f"The code has {MASK} where a secret should be, as history shows it: write the secret there again"
+ADOPTED = "The engine connection had ended: a new one goes on with the job"
+DIED = "the engine connection died before it told how the job ended"
 STOPPED = "the engine was stopped while the job ran"
 
 
 class Runner:
     """One task from its first event to `Ended`; `folder` is the task's own."""
 
-    def __init__(self, engine: seam.Engine, task: seam.Task, folder: Path, story: list[str]) -> None:
+    def __init__(self, engine: seam.Engine, task: seam.Task, folder: Path, story: Sequence[str]) -> None:
         self._engine = engine
         self.task = task
         self._folder = folder
@@ -38,14 +40,22 @@ class Runner:
         self._vertices: tuple[seam.Vertex, ...] = ()
 
     async def run(self) -> None:
-        """Returns when `Ended` is written. An engine that dies or misbehaves ends the task as Failed."""
+        """Returns when `Ended` is written. An engine that dies or misbehaves ends the task as Failed.
+
+        A folder with events is that of a task whose connection has died: its engine goes on with it.
+        """
         with Journal(self._folder, self.task.secrets) as journal:
             results = ResultWriter(self._folder / layout.RESULTS)
-            journal.story(self._story)
+            if journal.written:
+                journal.line("WARN", ADOPTED)
+                said = self._go_on(journal.written, journal.marks)
+            else:
+                journal.story(self._story)
+                said = self._engine.run(self.task)
             if holds_mask(self.task.code):
                 journal.line("WARN", _MASKED_CODE)
             journal.tell_lines()
-            ended = self._true(await self._until_ended(journal, results))
+            ended = self._true(await self._until_ended(said, journal, results))
             try:
                 results.close()
             except OSError as error:
@@ -75,8 +85,23 @@ class Runner:
         self._stopped = True
         await self._engine.cancel(self.task)
 
-    async def _until_ended(self, journal: Journal, results: ResultWriter) -> seam.TaskEnded:
-        reading = asyncio.create_task(self._read(journal, results))
+    def _go_on(self, written: Sequence[pb.TaskEvent], marks: Mapping[str, int]) -> AsyncIterator[seam.Event]:
+        """What the engine says of a task whose connection has died, from where that was."""
+        assert isinstance(self._engine, seam.Adopts)
+        begun = next((each.statement_started for each in reversed(written) if each.HasField("statement_started")), None)
+        if begun is None:  # the engine was not asked for anything yet
+            return self._engine.run(self.task)
+        ended = next((each.statement_ended for each in reversed(written) if each.HasField("statement_ended")), None)
+        if ended is not None and ended.statement == begun.statement:
+            return _end_of(begun, ended)
+        self._statement_sets = sum(each.result_set.statement == begun.statement for each in written)
+        started = seam.StatementStarted(begun.statement, begun.statements, begun.text, begun.engine_job_id)
+        return self._engine.adopt(self.task, started, marks)
+
+    async def _until_ended(
+        self, said: AsyncIterator[seam.Event], journal: Journal, results: ResultWriter
+    ) -> seam.TaskEnded:
+        reading = asyncio.create_task(self._read(said, journal, results))
         ticking = asyncio.create_task(_tick(journal, results))
         dying = asyncio.ensure_future(self._engine.died())
         try:
@@ -103,8 +128,8 @@ class Runner:
             return seam.TaskEnded(seam.Outcome.FAILED, codes.ENGINE_LOST, STOPPED)
         return ended
 
-    async def _read(self, journal: Journal, results: ResultWriter) -> seam.TaskEnded:
-        async for event in self._engine.run(self.task):
+    async def _read(self, said: AsyncIterator[seam.Event], journal: Journal, results: ResultWriter) -> seam.TaskEnded:
+        async for event in said:
             if isinstance(event, seam.TaskEnded):
                 return event
             self._write(event, journal, results)
@@ -112,8 +137,8 @@ class Runner:
 
     def _write(self, event: seam.Event, journal: Journal, results: ResultWriter) -> None:
         match event:
-            case seam.LogLine(level, text, at_ms):
-                journal.line(level, text, at_ms)
+            case seam.LogLine(level, text, at_ms, mark):
+                journal.line(level, text, at_ms, mark)
             case seam.Rows(batch):
                 results.write(batch)
             case seam.ResultOpened(statement, schema):
@@ -149,6 +174,16 @@ class Runner:
             for v in vertices
         ]
         journal.event(pb.TaskEvent(progress=pb.Progress(fraction=fraction, vertices=said)))
+
+
+async def _end_of(begun: pb.StatementStarted, ended: pb.StatementEnded) -> AsyncIterator[seam.Event]:
+    """The end of a task whose connection died between its statement's end and its own."""
+    if ended.status == seam.Outcome.SUCCEED and begun.statement + 1 == begun.statements:
+        yield seam.TaskEnded(seam.Outcome.SUCCEED)
+    elif ended.status == seam.Outcome.CANCELLED:
+        yield seam.TaskEnded(seam.Outcome.CANCELLED, codes.KILLED, "the job was killed")
+    else:
+        yield seam.TaskEnded(seam.Outcome.FAILED, codes.ENGINE_LOST, DIED)
 
 
 async def _tick(journal: Journal, results: ResultWriter) -> None:

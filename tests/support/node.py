@@ -19,7 +19,11 @@ from services.ecm.engines import Engines
 from services.ecm.ledger import Ledger
 from services.ecm.workdir import Folders, run_folder
 
-MODULES = {"fake": "tests.support.fake_engine", "broken": "tests.support.no_such_engine"}
+MODULES = {
+    "fake": "tests.support.fake_engine",
+    "lasting": "tests.support.lasting_engine",
+    "broken": "tests.support.no_such_engine",
+}
 READY, ENDED = manager_pb2.EngineReport.READY, manager_pb2.EngineReport.ENDED
 LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (INFO|WARN|ERROR) ")
 
