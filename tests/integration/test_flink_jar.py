@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from commons.process.errors import Conflict, Invalid
 from protocol import codes
 from protocol.flink.deployment import Deployment
 from services.engineconn.engine import (
@@ -17,6 +18,8 @@ from services.engineconn.engine import (
     LogLine,
     Outcome,
     Progress,
+    Savepoint,
+    SavepointKind,
     StatementEnded,
     StatementStarted,
     TaskEnded,
@@ -98,7 +101,7 @@ async def test_a_dry_run_gives_the_plan_and_runs_nothing(flink: Flink) -> None:
         (["nothing=1"], {}, "its main method ended without a job"),
         ([], {"entryClass": "no.Such"}, "there is no class no.Such in the jar"),
         (["to=50", "fail-at=9"], {}, "IllegalArgumentException: number 9 is not welcome"),
-        ([], {"savepoint": "file:/nowhere/savepoint-1"}, "there is no savepoint at file:/nowhere/savepoint-1"),
+        ([], {"savepoint": "file:/nowhere/savepoint-1"}, "savepoint file:/nowhere/savepoint-1 lies outside of"),
         ([], {"configuration": {"rest.port": 1}}, "setting rest.port reaches beyond the job"),
     ],
 )
@@ -142,3 +145,85 @@ async def test_an_endless_job_is_killed(flink: Flink) -> None:
         assert at.working is not None
         events = await at.working
     assert outcomes(events) == [Outcome.CANCELLED, Outcome.CANCELLED] and last(events).code == codes.KILLED
+
+
+CHECKPOINTS = {"execution.checkpointing.interval": "200ms"}
+
+
+def states(events: list[Event]) -> list[tuple[SavepointKind, Path]]:
+    kept = [(event.kind, Path(event.path.removeprefix("file:"))) for event in events if isinstance(event, Savepoint)]
+    assert all((path / "_metadata").is_file() for _, path in kept)
+    return kept
+
+
+def highest(lines: list[str]) -> int:
+    return max((int(line.split()[1]) for line in lines if line.startswith("counted ")), default=0)
+
+
+async def test_a_job_is_saved_suspended_and_gone_on_from(flink: Flink) -> None:
+    operate = flink.opened.engine.operate
+    async with flink.opened.at(flink.opened.jar_task(flink.jar, "delay=5")) as at:
+        await at.said("counted 5 with")
+        saved = await operate(at.task, "savepoint", {})
+        assert at.working is not None and not at.working.done()
+        suspended = await operate(at.task, "suspend", {"format": "native"})
+        events = await at.working
+    assert outcomes(events) == [Outcome.SUCCEED, Outcome.SUCCEED]
+    assert [(kind, f"file:{path}") for kind, path in states(events)] == [
+        (SavepointKind.SAVEPOINT, saved["path"]), (SavepointKind.SUSPEND, suspended["path"]),
+    ]  # fmt: skip
+    assert all(path.is_relative_to(flink.opened.spec.state) for _, path in states(events))
+    seen = highest(log(events))
+    with pytest.raises(Conflict):
+        await operate(at.task, "savepoint", {})
+    async with flink.opened.at(flink.opened.jar_task(flink.jar, "delay=5", resume=suspended["path"])) as again:
+        await again.said("counted")
+        diagnosis = await operate(again.task, "diagnosis", {})
+        assert diagnosis["restored_from"] == suspended["path"] and diagnosis["state"] == "RUNNING"
+        counted = [int(line.split()[1]) for line in again.log if line.startswith("counted ")]
+        assert seen - 1 <= counted[0] <= seen + 2, "it goes on where it was"
+
+
+async def test_a_failed_job_tells_the_checkpoint_to_go_on_from(flink: Flink) -> None:
+    task = flink.opened.jar_task(
+        flink.jar, "delay=10", "fail-at=120", configuration=CHECKPOINTS,
+        runtime={"flink.restart": "on-failure", "flink.restart.attempts": "1"},
+    )  # fmt: skip
+    events = await flink.opened.run(task)
+    assert "number 120 is not welcome" in last(events).message
+    assert any("The job begins again: IllegalArgumentException: number 120" in line for line in log(events))
+    ((kind, path),) = states(events)
+    assert kind is SavepointKind.CHECKPOINT
+    (ended,) = (event for event in events if isinstance(event, StatementEnded))
+    assert ended.metrics["checkpoints"] > 1 and ended.metrics["restarts"] == 1
+    async with flink.opened.at(flink.opened.jar_task(flink.jar, "delay=10", resume=f"file:{path}")) as again:
+        await again.said("counted")
+        assert highest(again.log) > 5
+
+
+async def test_operations_that_cannot_be(flink: Flink) -> None:
+    async with flink.opened.at(flink.opened.jar_task(flink.jar, "delay=10")) as at:
+        await at.said("counted")
+        for operation, parameters in (("explode", {}), ("savepoint", {"format": "zip"})):
+            with pytest.raises(Invalid):
+                await flink.opened.engine.operate(at.task, operation, parameters)
+        other = flink.opened.jar_task(flink.jar)
+        with pytest.raises(Conflict):
+            await flink.opened.engine.operate(other, "savepoint", {})
+
+
+async def test_a_sql_job_is_suspended_and_gone_on_from(flink: Flink) -> None:
+    code = """CREATE TABLE g (id INT) WITH ('connector'='datagen', 'fields.id.kind'='sequence', 'fields.id.start'='1',
+        'fields.id.end'='100000', 'rows-per-second'='50');
+    CREATE TABLE p (id INT) WITH ('connector'='print');
+    INSERT INTO p SELECT * FROM g; INSERT INTO p VALUES (-7)"""
+    async with flink.opened.at(flink.opened.task(code)) as at:
+        await at.said("+I[9]")
+        path = (await flink.opened.engine.operate(at.task, "suspend", {}))["path"]
+        assert at.working is not None
+        events = await at.working
+    assert outcomes(events) == [Outcome.SUCCEED] * 4 and not any("+I[-7]" in line for line in log(events))
+    async with flink.opened.at(flink.opened.task(code, resume=path)) as again:
+        await again.said("+I[")
+        first = next(line for line in again.log if line.startswith("+I["))
+        assert int(first[3:-1]) > 9, "it goes on where it was"

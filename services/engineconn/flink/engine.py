@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from py4j.protocol import Py4JNetworkError
 
-from commons.process.errors import Unavailable
+from commons.process.errors import Conflict, Invalid, Unavailable
 from protocol import codes
 from protocol.flink.deployment import MINI
 from protocol.flink.jar import RUN_TYPE
@@ -22,12 +22,14 @@ from services.engineconn.flink.gateway import Gateway
 from services.engineconn.flink.jar import JarRun, Jars
 from services.engineconn.flink.limits import SelectLimits
 from services.engineconn.flink.mini import Mini
+from services.engineconn.flink.operations import OPERATIONS
 from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rest import NoAnswer, Rest
 from services.engineconn.flink.running import Running, Work
 from services.engineconn.flink.script import Script
 from services.engineconn.flink.session import Unanswered
 from services.engineconn.flink.standalone import Standalone
+from services.engineconn.flink.states import States
 
 # a dead JVM would otherwise print a traceback for every Java object that is let go
 logging.getLogger("py4j").setLevel(logging.CRITICAL)
@@ -64,6 +66,7 @@ class Flink:
         for folder in (spec.workspace, state):
             folder.mkdir(parents=True, exist_ok=True)
         reached = [spec.workspace, workdir, state, *self._reach.folders]
+        self._states = States(state, [spec.workspace, state, *self._reach.folders])
         ground = Ground(spec, found, workdir, state, reached, free_port(), self._tell)
         gateway = self._gateway = Gateway(workdir)
         try:
@@ -97,7 +100,8 @@ class Flink:
         assert self._gateway is not None and self._cluster is not None and self._rest is not None
         key = (task.job_id, task.attempt)
         processes = [self._gateway.process, *self._cluster.processes]
-        running = self._running = Running(task, self._rest, processes, key in self._cancelled)
+        running = Running(task, self._rest, processes, self._states, cancelled=key in self._cancelled)
+        self._running = running
         work, run = self._jar(task, running) if task.run_type == RUN_TYPE else self._script(task, running)
 
         async def until_ended() -> TaskEnded:
@@ -128,7 +132,7 @@ class Flink:
     def _script(self, task: Task, running: Running) -> tuple[Work, Callable[[], Awaitable[TaskEnded]]]:
         gateway = self._gateway
         assert gateway is not None
-        script = Script(task, gateway.jvm, self._settings, self._reach, running.say_blocking)
+        script = Script(task, gateway.jvm, self._settings, self._reach, running.say_blocking, self._states)
 
         async def run() -> TaskEnded:
             ended = await gateway.blocking(script.run)
@@ -145,14 +149,26 @@ class Flink:
             rows = await gateway.blocking(lambda: gateway.jvm.rows_written(job_id))
             return None if rows is None else int(rows)
 
-        jar = JarRun(task, rest, jars, self._reach, running.say, rows_written)
+        jar = JarRun(task, rest, jars, self._reach, self._states, running.say, rows_written)
         return jar, jar.run
+
+    async def operate(self, task: Task, operation: str, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        if operation not in OPERATIONS:
+            what = f"Flink has no {operation[:40]}; it has: {', '.join(OPERATIONS)}"
+            raise Invalid(codes.OPERATION_UNKNOWN, what, field="operation")
+        if (running := self._of(task)) is None:
+            raise Conflict(codes.TASK_CLOSED, f"job {task.job_id} does not run on this engine any more")
+        return await running.operate(operation, parameters)
 
     async def cancel(self, task: Task) -> None:
         self._cancelled.add((task.job_id, task.attempt))
-        running = self._running
-        if running is not None and (running.task.job_id, running.task.attempt) == (task.job_id, task.attempt):
+        if (running := self._of(task)) is not None:
             await running.cancel()
+
+    def _of(self, task: Task) -> Running | None:
+        running = self._running
+        same = running is not None and (running.task.job_id, running.task.attempt) == (task.job_id, task.attempt)
+        return running if same else None
 
     async def died(self) -> str:
         assert self._death is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -31,6 +30,7 @@ from services.engineconn.flink.followed import Followed, told
 from services.engineconn.flink.jobs import job_id
 from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rest import NoAnswer, Refusal, Rest
+from services.engineconn.flink.states import States
 
 T = TypeVar("T")
 Say = Callable[[Event], Awaitable[None]]
@@ -67,14 +67,15 @@ class JarRun:
     """`rows_written` says what the sinks of an ended job took in, where they count."""
 
     def __init__(
-        self, task: Task, rest: Rest, jars: Jars, reach: Reach, say: Say,
+        self, task: Task, rest: Rest, jars: Jars, reach: Reach, states: States, say: Say,
         rows_written: Callable[[str], Awaitable[int | None]],
     ) -> None:  # fmt: skip
-        self.cancelled = False
+        self.cancelled = self.suspended = False
         self.job_id = ""
         self.statement, self.statements = 0, 1
         self.followed: Followed | None = None
         self._task, self._rest, self._jars, self._reach, self._say = task, rest, jars, reach, say
+        self._states = states
         self._rows_written = rows_written
 
     async def run(self) -> TaskEnded:
@@ -163,18 +164,10 @@ class JarRun:
             "flinkConfiguration": dict(settings),
         }
         if savepoint := self._task.resume or job.savepoint:
-            self._there(savepoint)
+            if (why := self._states.refusal(savepoint)) is not None:
+                raise _Wrong(why, codes.STATEMENT_FAILED)
             body |= {"savepointPath": savepoint, "allowNonRestoredState": job.allow_non_restored}
         return {name: value for name, value in body.items() if value}
-
-    def _there(self, savepoint: str) -> None:
-        """Flink would leave a failed job behind when the path is wrong, so it is looked at before."""
-        path = Path(savepoint.removeprefix("file://").removeprefix("file:"))
-        if path.name == "_metadata":
-            path = path.parent
-        if not os.path.isfile(path / "_metadata"):
-            what = f"there is no savepoint at {savepoint[:300]}: no file _metadata; choose one that is listed"
-            raise _Wrong(what, codes.STATEMENT_FAILED)
 
 
 async def _answered(call: Callable[[], Awaitable[T]]) -> T:

@@ -81,6 +81,9 @@ class Rest:
     async def checkpoints(self, job_id: str) -> dict[str, Any]:
         return await self._get(f"/jobs/{job_id}/checkpoints") or {}
 
+    async def back_pressure(self, job_id: str, vertex: str) -> dict[str, Any]:
+        return await self._get(f"/jobs/{job_id}/vertices/{vertex}/backpressure") or {}
+
     async def numbers(self, path: str, names: str) -> dict[str, float]:
         """Metrics by name: the sum over subtasks, where there are some."""
         found = await self._get(f"{path}?get={names}")

@@ -6,13 +6,26 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.engineconn.engine import Event, LogLine, Progress, Task, TaskEnded
+from commons.process.errors import Conflict, HeadgateError
+from protocol import codes
+from services.engineconn.engine import (
+    Event,
+    LogLine,
+    Outcome,
+    Progress,
+    Savepoint,
+    SavepointKind,
+    Task,
+    TaskEnded,
+)
+from services.engineconn.flink import operations
 from services.engineconn.flink.process import Process
 from services.engineconn.flink.rest import Rest, fraction
+from services.engineconn.flink.states import States
 from services.engineconn.flink.tail import tail
 
 POLL_SECONDS, SLOWEST_SECONDS = 0.2, 2.0
@@ -26,6 +39,8 @@ class Work(Protocol):
     """What a task is on Flink: statements, of which some are Flink's jobs."""
 
     cancelled: bool
+    suspended: bool
+    """Whether it shall do no more, since its job ends with a savepoint."""
     job_id: str
     """The Flink job that runs now, or ran last."""
     statement: int
@@ -35,14 +50,18 @@ class Work(Protocol):
 class Running:
     """The events of `task`; `work` says where it is."""
 
-    def __init__(self, task: Task, rest: Rest, processes: Sequence[Process], cancelled: bool) -> None:
+    def __init__(
+        self, task: Task, rest: Rest, processes: Sequence[Process], states: States, *, cancelled: bool
+    ) -> None:
         self.task = task
         self._rest = rest
         self._processes = processes
+        self._states = states
         self._cancelled = cancelled
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue(QUEUED_EVENTS)
         self._ended = False
+        self._operating = asyncio.Lock()
         self.work: Work | None = None
 
     async def say(self, event: Event) -> None:
@@ -80,6 +99,23 @@ class Running:
                     await self._rest.cancel(self.work.job_id)
             await asyncio.sleep(POLL_SECONDS)
 
+    async def operate(self, operation: str, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """See `engine.Operations`. The task does not end before it is answered."""
+        work = self.work
+        async with self._operating:
+            if work is None or not work.job_id or self._ended:
+                raise Conflict(codes.OPERATION_FAILED, "no job of the task runs in Flink now; try again when one does")
+            if operation == operations.DIAGNOSIS:
+                return await operations.diagnosis(self._rest, work.job_id)
+            work.suspended = operation == operations.SUSPEND
+            try:
+                path = await operations.save(self._rest, work.job_id, operation, parameters)
+            except HeadgateError:
+                work.suspended = False
+                raise
+            await self.say(Savepoint(work.statement, SavepointKind(operation), path))
+            return {"path": path}
+
     async def _abandon(self, work: Work, working: asyncio.Task[None]) -> None:
         work.cancelled = True
         while not working.done():
@@ -99,7 +135,18 @@ class Running:
             progress.cancel()
             stop.set()
             await asyncio.gather(*tails)
-        await self.say(ended)
+        async with self._operating:
+            await self._keep_state(work, ended)
+            await self.say(ended)
+
+    async def _keep_state(self, work: Work, ended: TaskEnded) -> None:
+        """What a job that did not succeed can go on from, if it kept a checkpoint."""
+        if not work.job_id:
+            return
+        if ended.outcome is not Outcome.SUCCEED and (path := self._states.newest_checkpoint(work.job_id)):
+            await self.say(LogLine("INFO", f"The job's newest checkpoint is kept: {path}"))
+            await self.say(Savepoint(work.statement, SavepointKind.CHECKPOINT, path))
+        self._states.tidy(work.job_id)
 
     async def _progress(self, work: Work) -> None:
         """Flink's own vertices, over all statements; never falling, since statements only go forward."""

@@ -30,6 +30,7 @@ from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rehearsal import rehearse
 from services.engineconn.flink.session import Listing, Meaning, Parsed, Session, SqlError, Unanswered
 from services.engineconn.flink.sql import Statement, split
+from services.engineconn.flink.states import States
 
 SHOWN = 100
 LIST_ROWS = 1000
@@ -46,10 +47,13 @@ class Script:
     """What every session starts with."""
     reach: Reach
     say: Callable[[Event], None]
+    states: States
     cancelled: bool = False
+    suspended: bool = False
     job_id: str = ""
     statement: int = 0
     statements: int = 1
+    _resume: str = ""
     _only_adds: dict[int, bool] = field(default_factory=dict)
 
     def run(self) -> TaskEnded:
@@ -64,8 +68,11 @@ class Script:
             if error is not None:
                 return self._failed(current, error, codes.STATEMENT_INVALID)
             session = Session(self.jvm, self.settings, policy.settings(self.task.configuration), self.reach)
+            self._resume = self.task.resume
+            if self._resume and (why := self.states.refusal(self._resume)) is not None:
+                return TaskEnded(Outcome.FAILED, codes.STATEMENT_FAILED, why)
             for current in statements:
-                if self.cancelled:
+                if self.cancelled or self.suspended:
                     break
                 self._one(session, current)
         except Unanswered:
@@ -101,8 +108,14 @@ class Script:
             job_id = jobs.job_id(self.task, current.number)
             session.name_job(job_id, f"job {self.task.job_id}, statement {current.number}")
         self.say(StatementStarted(self.statement, self.statements, current.text, job_id))
+        goes_on = self._resume if parsed.meaning is Meaning.MODIFY else ""
+        if self.task.resume:
+            session.go_on_from(goes_on)
         shown = " ".join(self.task.secrets.mask(current.text).split())[:SHOWN]
         self._log(f"Statement {current.number} of {self.statements}: {shown}")
+        if goes_on:
+            self._resume = ""  # the first job alone: no other has its state
+            self._log(f"Statement {current.number} goes on from {goes_on}")
         self.job_id, began, outcome, counts = job_id, time.monotonic(), Outcome.FAILED, {}
         try:
             counts = self._perform(session, current, text, parsed)

@@ -17,6 +17,8 @@ from services.engineconn.flink.limits import SelectLimits
 from services.engineconn.flink.reach import Reach
 
 MODE = "execution.runtime-mode"
+SAVEPOINT = ("execution.state-recovery.path", "execution.savepoint.path")
+"""From 1.20 on, and before."""
 JOB_ID = "$internal.pipeline.job-id"
 _TOKEN_LINE = re.compile(r"^\s+[\"<].*\.\.\.|^\s+<EOF>|^Was expecting one of:")
 _PLAIN = (
@@ -185,6 +187,14 @@ class Session:
         self.env.getConfig().set(JOB_ID, job_id)
         if "pipeline.name" not in self._settings:
             self.env.getConfig().set("pipeline.name", name)
+
+    def go_on_from(self, savepoint: str) -> None:
+        """The state that the next jobs of this session go on from; empty: none."""
+        for key in SAVEPOINT:
+            if savepoint or key in self._settings:
+                self.env.getConfig().set(key, savepoint or self._settings[key])
+            else:
+                self.env.getConfig().getConfiguration().removeKey(key)
 
     def listing(self, text: str) -> Listing:
         """What SHOW, DESCRIBE or EXPLAIN gives. Raises SqlError."""
