@@ -54,6 +54,19 @@ def restarts(runtime: Mapping[str, str], *, checkpoints: bool) -> dict[str, str]
     return {"restart-strategy.type": "exponential-delay", **_DELAYS, **tries}
 
 
+def resumptions(runtime: Mapping[str, str]) -> int:
+    """How often a job goes on from its newest checkpoint after the job manager was lost. Raises Invalid."""
+    policy = runtime.get(RESTART, "").strip().lower()
+    if policy in (NEVER, ALWAYS):
+        return 0 if policy == NEVER else _UNLIMITED
+    return int(_number(runtime, ATTEMPTS, DEFAULT_ATTEMPTS, 1, MOST_ATTEMPTS))
+
+
+def from_the_beginning(runtime: Mapping[str, str]) -> bool:
+    """Whether a job without a checkpoint may begin again instead: only when it is told to go on always."""
+    return runtime.get(RESTART, "").strip().lower() == ALWAYS
+
+
 def slots_wait_seconds(runtime: Mapping[str, str]) -> float:
     """How long a job waits for slots before it fails. Raises Invalid."""
     return _number(runtime, SLOTS_WAIT, DEFAULT_WAIT_SECONDS, 1, MOST_WAIT_SECONDS)

@@ -112,7 +112,7 @@ KINDS = [
 ]
 FLINK = KINDS[-1]
 KINDS.append(
-    replace(FLINK, name="flink-session", processes=2, labels=Deployment("session", 256, 320, 2, 1).labels()),
+    replace(FLINK, name="flink-session", labels=Deployment("session", 256, 320, 2, 1).labels()),
 )
 
 

@@ -45,12 +45,19 @@ class Cluster(Protocol):
     """Settings with which a SQL session sends its jobs there."""
     processes: Sequence[Process]
     """Its own ones."""
+    lost: Sequence[str]
+    """Why jobs were lost that ran, each time: the cluster itself came back."""
+    started: float
+    """When what answers REST was started last, in monotonic time."""
 
     async def start(self, jvm: Jvm, blocking: Blocking) -> None:
         """Begin to start; it is there once REST tells of its slots. Gives the JVM its client. Raises OSError."""
 
     async def gone(self) -> str:
         """Return, with the reason, when it is gone beyond repair."""
+
+    def revive(self) -> bool:
+        """Begin anew, since REST is silent; whether that can be done."""
 
     async def close(self) -> None:
         """Stop what was started."""

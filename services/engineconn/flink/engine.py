@@ -130,13 +130,17 @@ class Flink:
             dying.cancel()
 
     def _script(self, task: Task, running: Running) -> tuple[Work, Callable[[], Awaitable[TaskEnded]]]:
-        gateway = self._gateway
-        assert gateway is not None
+        gateway, cluster = self._gateway, self._cluster
+        assert gateway is not None and cluster is not None
         script = Script(task, gateway.jvm, self._settings, self._reach, running.say_blocking, self._states)
 
         async def run() -> TaskEnded:
+            before = len(cluster.lost)
             ended = await gateway.blocking(script.run)
             assert isinstance(ended, TaskEnded)
+            if ended.outcome is Outcome.FAILED and len(cluster.lost) > before:
+                why = f"{cluster.lost[-1]}, and the job with it ({ended.message})"
+                return TaskEnded(Outcome.FAILED, codes.ENGINE_LOST, why)
             return ended
 
         return script, run
@@ -175,18 +179,21 @@ class Flink:
         return await asyncio.shield(self._death)
 
     async def _watch(self, gateway: Gateway, cluster: Cluster, rest: Rest) -> str:
-        """Why the engine is gone; one that does not answer for long is ended."""
+        """Why the engine is gone; what does not answer for long is begun anew, or ended."""
         ending = asyncio.create_task(gateway.process.ended()), asyncio.create_task(cluster.gone())
-        heard = time.monotonic() + START_SECONDS  # so long it may take to come up
+        heard = began = time.monotonic()
         try:
             while not any(end.done() for end in ending):
                 await asyncio.wait(ending, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if await rest.answers():
                     heard = time.monotonic()
-                elif time.monotonic() - heard > SILENT_SECONDS and not any(end.done() for end in ending):
-                    for process in (gateway.process, *cluster.processes):
-                        process.kill()
-                    return f"Flink's REST did not answer for {SILENT_SECONDS:g} s, and its processes were ended"
+                started = max(began, cluster.started)
+                until = heard + SILENT_SECONDS if heard > started else started + START_SECONDS
+                if time.monotonic() < until or cluster.revive():
+                    continue
+                for process in (gateway.process, *cluster.processes):
+                    process.kill()
+                return f"Flink's REST did not answer for {SILENT_SECONDS:g} s, and its processes were ended"
         finally:
             for end in ending:
                 end.cancel()

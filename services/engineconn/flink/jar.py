@@ -127,13 +127,22 @@ class JarRun:
         return Outcome.SUCCEED, TaskEnded(Outcome.SUCCEED)
 
     async def _run(self, job: JarJob, settings: Mapping[str, str], flink_job: str) -> tuple[Outcome, TaskEnded]:
-        jar_id = await self._jar_id(job)
+        jar_id, body = await self._jar_id(job), self._body(job, settings) | {"jobId": flink_job}
         self.job_id = flink_job
-        await self._submit(jar_id, self._body(job, settings) | {"jobId": flink_job})
-        await self._say(LogLine("INFO", f"The job runs in Flink as {flink_job}"))
         wait = policy.slots_wait_seconds(self._task.configuration)
         followed = self.followed = Followed(flink_job, self._rest, self._say, wait)
-        outcome, why = await followed.end()
+        tries = 0
+        while True:
+            await self._submit(jar_id, body)
+            await self._say(LogLine("INFO", f"The job runs in Flink as {flink_job}"))
+            try:
+                outcome, why = await followed.end()
+                break
+            except Refusal as error:
+                if error.status != 404:
+                    raise
+            tries += 1
+            body |= await self._again(flink_job, tries)
         if (rows := await self._rows_written(flink_job)) is not None:
             followed.metrics["rows_written"] = rows
         await self._say(LogLine("INFO", f"The job has ended: {outcome}; {told(followed.metrics)}"))
@@ -142,6 +151,20 @@ class JarRun:
         if outcome is Outcome.CANCELLED:
             return outcome, _killed() if self.cancelled else _failed(codes.KILLED, "the job was cancelled in Flink")
         return outcome, TaskEnded(Outcome.SUCCEED)
+
+    async def _again(self, flink_job: str, tries: int) -> dict[str, Any]:
+        """What else Flink is asked with when it has lost the job, with its job manager."""
+        lost, runtime = "Flink's job manager ended while the job ran", self._task.configuration
+        if self.cancelled:
+            raise _Wrong(f"{lost}, before it was killed", codes.KILLED)
+        if tries > policy.resumptions(runtime):
+            raise _Wrong(f"{lost}, and the job was not to go on once more ({policy.RESTART})", codes.ENGINE_LOST)
+        checkpoint = self._states.newest_checkpoint(flink_job)
+        if not checkpoint and not policy.from_the_beginning(runtime):
+            raise _Wrong(f"{lost}, and the job has no checkpoint to go on from", codes.ENGINE_LOST)
+        goes_on = f"goes on from {checkpoint}" if checkpoint else "begins again"
+        await self._say(LogLine("WARN", f"{lost}: it {goes_on} (try {tries})"))
+        return {"savepointPath": checkpoint} if checkpoint else {}
 
     async def _submit(self, jar_id: str, body: Mapping[str, Any]) -> None:
         """Flink takes each job id once, so that a call whose answer was lost is repeated without harm."""

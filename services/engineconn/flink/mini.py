@@ -17,6 +17,8 @@ class Mini:
     slots: int = launch.SLOTS
     target: Mapping[str, str] = {"execution.target": "headgate"}  # java/InProcess.java
     processes: Sequence[Process] = ()
+    lost: Sequence[str] = ()
+    started: float = 0.0
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
@@ -45,6 +47,9 @@ class Mini:
     async def gone(self) -> str:
         """Never returns: the cluster goes with its JVM."""
         return str(await asyncio.Event().wait())
+
+    def revive(self) -> bool:
+        return False
 
     async def close(self) -> None:
         return

@@ -139,6 +139,8 @@ class Rest:
                 said = (await reply.json(content_type=None)) if text.startswith("{") else {}
         except _WRONG_TURN as error:
             raise NoAnswer(f"Flink's REST does not answer: {error or type(error).__name__}") from None
+        if reply.status == 503:  # it comes up, or chooses its leader
+            raise NoAnswer("Flink is not ready yet")
         raise Refusal(reply.status, "\n".join(str(line) for line in said.get("errors", [text])))
 
 

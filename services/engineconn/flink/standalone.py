@@ -16,12 +16,12 @@ from services.engineconn.flink.jvm import Jvm
 from services.engineconn.flink.process import Process
 
 QUICK_SECONDS, MOST_QUICK = 20.0, 5
-"""Task managers that end sooner than this, so many in a row, are given up, and the cluster with them."""
+"""A process that ends sooner than this, so many times in a row, is given up, and the cluster with it."""
 COUNTS_SECONDS = 2.0
 
 
 class Standalone:
-    """A task manager that ends is replaced; a job manager is not."""
+    """What ends is replaced. With the job manager its jobs are lost, and the task managers begin anew as well."""
 
     def __init__(self, ground: Ground) -> None:
         deployment = self._deployment = ground.deployment
@@ -34,6 +34,9 @@ class Standalone:
         ]
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._keepers: list[asyncio.Task[None]] = []
+        self._let_go: dict[str, bool] = {}
+        self.lost: Sequence[str] = ()
+        self.started = time.monotonic()
         self.slots: int = deployment.slots * deployment.taskmanagers
         self.processes: Sequence[Process] = [self._jobmanager, *self._taskmanagers]
         self.target: Mapping[str, str] = {
@@ -50,8 +53,7 @@ class Standalone:
             (process.folder / name).write_text(content)
         self._own = jvm.jar
         await self._start(self._jobmanager)
-        self._keepers = [asyncio.create_task(self._watch_jobmanager())]
-        self._keepers += [asyncio.create_task(self._keep(process)) for process in self._taskmanagers]
+        self._keepers = [asyncio.create_task(self._keep(process)) for process in self.processes]
         jvm.rows_written = lambda job_id: rows_written(ground.workdir / launch.ROWS_FILE, job_id)
         await blocking(lambda: self._connect(jvm))
 
@@ -65,24 +67,37 @@ class Standalone:
         inherited = launch.environment(self._ground.files, environment())
         await process.start(argv, self._ground.spec.workspace, inherited)
 
-    async def _watch_jobmanager(self) -> None:
-        self._end(await self._jobmanager.ended())
-
     async def _keep(self, process: Process) -> None:
-        """Start the task manager, again and again."""
+        """Start the process, again and again."""
         quick = 0
         while quick < MOST_QUICK:
             began = time.monotonic()
             try:
-                await self._start(process)
+                if not process.runs:
+                    await self._start(process)
             except OSError as error:
                 self._end(f"{process.name} cannot be started: {error}")
                 return
             why = await process.ended()
+            if process is self._jobmanager:
+                self._lose(why)
+            elif self._let_go.pop(process.name, False):
+                continue
             quick = quick + 1 if time.monotonic() - began < QUICK_SECONDS else 1
             self._ground.tell(f"{why}; another one takes its place")
             await asyncio.sleep(0.2 * 2**quick if quick > 1 else 0)
         self._end(f"{why}, as the {MOST_QUICK - 1} before it")
+
+    def _lose(self, why: str) -> None:
+        """The job manager is gone: no task of its jobs may go on beside those of the next one."""
+        self.lost, self.started = [*self.lost, why], time.monotonic()
+        for process in self._taskmanagers:
+            self._let_go[process.name] = process.runs
+            process.kill()
+
+    def revive(self) -> bool:
+        self._jobmanager.kill()
+        return True
 
     def _end(self, why: str) -> None:
         if not self._gone.done():
