@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,7 +18,11 @@ import psutil
 import pytest
 from headgate import Client
 
+from commons.process.settings import Settings
+from services.engineconn.seatunnel import files
+from tests.support import mariadb
 from tests.support.leftovers import processes_of
+from tests.support.mariadb import MariaDB
 
 # a shell starts jobs in the background with SIGINT ignored, and what is started here would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -72,7 +77,8 @@ def start(home: Path, *arguments: str, boot: Path | None = None, module: str = "
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """What a service on `home` is started with: nothing of the caller's own installation but its engine files."""
-    kept = ("HEADGATE_ENGINES_HOME", "HEADGATE_FLINK_HOME", "HEADGATE_JAVA_HOME")
+    homes = ("HEADGATE_ENGINES_HOME", "HEADGATE_FLINK_HOME", "HEADGATE_SEATUNNEL_HOME", "HEADGATE_JAVA_HOME")
+    kept = (*homes, "HEADGATE_MAVEN_REPOSITORY")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEADGATE_") or name in kept}
     own = {"HEADGATE_HOME": str(home), "HEADGATE_PORT": "0", "HEADGATE_ENGINES": "flink,shell"}
     return inherited | own | settings
@@ -128,6 +134,19 @@ def begin(home: Path, temporary: Path) -> Iterator[Start]:
     yield begin
     for service in started:
         kill(service)
+
+
+@pytest.fixture(scope="session")
+def maria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    """A real MariaDB, shared: each test makes databases of its own."""
+    with mariadb.running(tmp_path_factory.mktemp("maria")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seatunnel_home() -> Path:
+    """The real SeaTunnel among the engine files that all tests share: fetched where it is not there yet."""
+    return asyncio.run(files.package(Settings().engines_folder, "2.3.8").provide(print))
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,14 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the database (sqlite+aiosqlite:///…); empty: SQLite in the home folder.",
     )
     flink_home: str = Field("", description="A Flink distribution to use instead of a downloaded one.")
+    seatunnel_home: str = Field("", description="A SeaTunnel distribution to use instead of a downloaded one.")
     java_home: str = Field("", description="A Java 17 to use instead of a downloaded one.")
+    maven_repository: str = Field(
+        "",
+        pattern=r"^(|https?://.+)$",
+        description="Base address of the Maven repository that jars are fetched from; empty: a mirror of central that "
+        "Maven's settings name, else the mvn on the PATH.",
+    )
     flink_runtime_mode: str = Field(
         "",
         pattern="^(|streaming|batch)$",
@@ -122,6 +129,9 @@ STOPPING = (ValidationError, HeadgateError, OSError, ValueError)
 """What ends a command with a line for its user instead of a stack."""
 
 
+_HOLDING_PASSWORDS = ("HEADGATE_DATABASE", "HEADGATE_MAVEN_REPOSITORY", "HEADGATE_STORAGE")
+
+
 def complaint(error: Exception) -> str:
     """The line, without secrets."""
     return masked(f"headgate: {explained(error) if isinstance(error, ValidationError) else error}")
@@ -131,5 +141,5 @@ def explained(error: ValidationError) -> str:
     """What is wrong with a setting, and where its values are told; without what may hold a password."""
     first = error.errors()[0]
     name, value = f"HEADGATE_{str(first['loc'][-1]).upper()}", first["input"]
-    shown = name if name in ("HEADGATE_DATABASE", "HEADGATE_STORAGE") else f"{name}={value}"
+    shown = name if name in _HOLDING_PASSWORDS else f"{name}={value}"
     return f"{shown}: {first['msg']}; see docs/settings.md for what it takes"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 # what a Python process and a JVM need; everything else, secrets above all, stays here
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "JAVA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV")
-_KEPT_PREFIXES = ("PIP_", "HEADGATE_ENGINE_")
+_KEPT_PREFIXES = ("PIP_", "MAVEN_", "HEADGATE_MAVEN_", "HEADGATE_ENGINE_")
 _LONGEST_FOLDER = 60
 
 SERVICE_SOCKETS = "service-"

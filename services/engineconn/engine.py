@@ -219,11 +219,14 @@ class Operations(Protocol):
         """
 
 
+_FETCHING = ("PIP_", "MAVEN_", "HEADGATE_MAVEN_")
+
+
 def environment() -> dict[str, str]:
-    """What an engine's own processes inherit: not the settings of pip, whose index address may hold a password.
+    """What an engine's own processes inherit: not the settings of pip and Maven, which may hold passwords.
 
     TRACEPARENT is the place in a trace: of the task that runs, or of the engine's launch.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FETCHING)}
     place = telemetry.traceparent()
     return {**kept, "TRACEPARENT": place} if place else kept

@@ -11,7 +11,7 @@ NAME = "SHA256SUMS"
 
 def write(folder: Path) -> None:
     """Note what lies in `folder` now."""
-    lines = [f"{_sha256(folder / file)}  {file}\n" for file in _files(folder)]
+    lines = [f"{sha256(folder / file)}  {file}\n" for file in _files(folder)]
     (folder / NAME).write_text("".join(lines))
 
 
@@ -23,7 +23,7 @@ def differences(folder: Path) -> list[str] | None:
     found = set(_files(folder))
     lost = [f"{file} is gone" for file in sorted(noted.keys() - found)]
     added = [f"{file} was added" for file in sorted(found - noted.keys())]
-    changed = [f"{file} differs" for file in sorted(noted.keys() & found) if _sha256(folder / file) != noted[file]]
+    changed = [f"{file} differs" for file in sorted(noted.keys() & found) if sha256(folder / file) != noted[file]]
     return lost + added + changed
 
 
@@ -53,7 +53,7 @@ def _files(folder: Path) -> Iterator[str]:
     )
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
     """Empty for what cannot be read."""
     try:
         with path.open("rb") as file:

@@ -46,6 +46,7 @@ class Starting:
         self._longest_ms = int(settings.engine_start_seconds * 1000)
         kept = {
             "flink_home": settings.flink_home,
+            "seatunnel_home": settings.seatunnel_home,
             "java_home": settings.java_home,
             "runtime_mode": settings.flink_runtime_mode,
             "flink_paths": settings.flink_paths,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from services.tools import doctor, engine_files
+from services.tools import doctor, engines
 
 _EXAMPLES = """\
 examples:
@@ -14,6 +14,7 @@ examples:
   python -P -m services engines list                 the engine files there are
   python -P -m services engines fetch                download what is not there yet, such as before going offline
   python -P -m services engines verify flink-1.20.5  whether the files are still what was downloaded
+  python -P -m services engines add seatunnel-2.3.8 connector-kafka
 
 Settings are environment variables HEADGATE_*, see docs/settings.md. The tools read the same settings as the service."""
 
@@ -31,5 +32,5 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--log-level", default="INFO", type=str.upper, choices=levels, help="default: INFO")
     tools = parser.add_subparsers(dest="tool", metavar="tool", title="tools")
     doctor.add_to(tools)
-    engine_files.add_to(tools)
+    engines.add_to(tools)
     return parser.parse_args(words)

@@ -13,7 +13,8 @@ from commons.process.errors import HeadgateError
 from commons.process.settings import Settings
 from services import home
 from services.ecm import workdir
-from services.engineconn.flink import files
+from services.engineconn import java as engines_java
+from services.engineconn import kinds
 from services.entrance.intake import offered
 from services.tools import engine_files
 from services.tools.findings import Finding, fail, ok, warn
@@ -62,10 +63,10 @@ def settings(read: Settings, environment: Mapping[str, str]) -> Finding:
 
 def java(read: Settings) -> Iterator[Finding]:
     """Whether the Java that engines will use runs; nothing when no engine needs one."""
-    if "flink" not in read.offered_kinds:
+    if kinds.with_files().keys().isdisjoint(read.offered_kinds):
         return
-    own = files.own_java(read.java_home)
-    package = files.java_package(read.engines_folder)
+    own = engines_java.own(read.java_home)
+    package = engines_java.package(read.engines_folder)
     program = Path(own).expanduser() / "bin" / "java" if own else package.target / "bin" / "java"
     fix = "set HEADGATE_JAVA_HOME to a Java 17" if own else f"fetch it again: {engine_files.FETCH} {package.name}"
     ignored = os.environ.get("JAVA_HOME", "")
@@ -115,8 +116,9 @@ def engines(read: Settings) -> Iterator[Finding]:
             yield warn(package.name, found, f"it is fetched at first use, or now: {engine_files.FETCH} {package.name}")
         else:
             yield warn(package.name, found, fix)
-    if read.flink_home:
-        yield ok("flink", f"of your own, not verified ({Path(read.flink_home).expanduser()})")
+    for kind, folder in engine_files.own(read).items():
+        if kind in read.offered_kinds:
+            yield ok(kind, f"of your own, not verified ({Path(folder).expanduser()})")
 
 
 def home_folder(folder: Path) -> Finding:

@@ -27,7 +27,7 @@ _UNLIMITED = 1 << 60
 
 def disks(read: Settings) -> Iterator[Finding]:
     """Room and inodes where the service writes; where engine files lie, also for those that are still to be fetched."""
-    absent = [each.download.size for each in engine_files.wanted(read) if not each.target.is_dir()]
+    absent = [each.size for each in engine_files.wanted(read) if not each.target.is_dir()]
     to_fetch = sum(absent) + 2 * max(absent, default=0)  # a download and what was unpacked of it lie there at once
     yield disk("disk", read.home_folder, 0, "HEADGATE_HOME")
     yield inodes(read.home_folder)

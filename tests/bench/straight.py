@@ -103,7 +103,7 @@ def _spec(folder: Path) -> EngineSpec:
     return EngineSpec(
         "straight", "flink", names.ENGINE_VERSIONS["flink"][0], "bench", "bench", settings.engine_cores,
         settings.engine_memory_mb << 20, folder / "workspace", settings.engines_folder,
-        {"flink_home": settings.flink_home, "java_home": settings.java_home},
+        settings={"flink_home": settings.flink_home, "java_home": settings.java_home},
     )  # fmt: skip
 
 

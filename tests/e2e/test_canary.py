@@ -32,6 +32,7 @@ OF_JOBS = frozenset(
      "short name", "WITH", "SET", "jaas", "data", "grpc", "unicode", "charset", "next line")
 )  # fmt: skip
 OF_THE_SERVICE = frozenset(("aws", "database url", "token of the service"))
+OF_FETCHING = frozenset(("pip", "maven", "maven options"))
 WORK = "work"
 """The folder in which an engine works, within that of its connection."""
 ALLOWED = (
@@ -52,8 +53,8 @@ ALLOWED = (
         "and so is what shows them",
     ),
     Allowed(".*", r"file:credentials\.json", frozenset(["admin's token", "admin's password"]), "its purpose"),
-    Allowed(".*", "environ:service", OF_THE_SERVICE | {"pip"}, "its own environment, readable by its user only"),
-    Allowed(".*", "environ:engine connection", frozenset(["pip"]), "it has pip fetch engine files"),
+    Allowed(".*", "environ:service", OF_THE_SERVICE | OF_FETCHING, "its own environment, readable by its user only"),
+    Allowed(".*", "environ:engine connection", OF_FETCHING, "it fetches engine files, by pip and Maven"),
 )  # fmt: skip
 NAMES = {"-m services.engineconn": "engine connection", "-m services ": "service"}
 
@@ -100,6 +101,8 @@ class Canary:
             "DATABASE_URL": f"mysql://u:{make('database url')}@localhost/db",
             "SOME_TOKEN": make("token of the service"),
             "PIP_INDEX_URL": f"https://u:{make('pip')}@localhost/simple",
+            "HEADGATE_MAVEN_REPOSITORY": f"https://u:{make('maven')}@localhost/maven",
+            "MAVEN_OPTS": f"-Dhttps.proxyPassword={make('maven options')}",
         }
         self.gate = folder / "gate"
         self.log = folder / "service.log"

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from services.engineconn.flink import files
+from services.engineconn import java as java_files
+from services.engineconn.flink import files as flink_files
+from services.engineconn.seatunnel import files as seatunnel_files
 from tests.support.node import Node, processes
 
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
@@ -82,11 +84,11 @@ def distribution(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         index, "tiny-java", "17.0.0",
         {"tiny_java/java-runtime/bin/java": "#!/bin/sh\n", "tiny_java/java-runtime/lib/jspawnhelper": ""},
     )  # fmt: skip
-    found = {
-        "flink": {"9.9.9": {"package": "tiny-flink", "sha256": [sha256(flink)], "bytes": flink.stat().st_size}},
-        "java": {"17.0.0": {"package": "tiny-java", "sha256": [sha256(java)], "bytes": java.stat().st_size}},
-    }
-    monkeypatch.setattr(files, "_distribution", lambda: found)
+    found = {"9.9.9": {"package": "tiny-flink", "sha256": [sha256(flink)], "bytes": flink.stat().st_size}}
+    runtime = {"17.0.0": {"package": "tiny-java", "sha256": [sha256(java)], "bytes": java.stat().st_size}}
+    monkeypatch.setattr(flink_files, "_distribution", lambda: found)
+    monkeypatch.setattr(java_files, "_distribution", lambda: runtime)
+    monkeypatch.setattr(seatunnel_files, "_data", dict)
     monkeypatch.delenv("JAVA_HOME", raising=False)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from commons.process.settings import Settings
 from services.engineconn import sums
-from services.engineconn.flink.files import flink_package
+from services.engineconn.flink import files
 from services.tools import command, engine_files, installation
 from services.tools.findings import State
 
@@ -155,15 +155,15 @@ def test_what_cannot_be_fetched_leaves_what_there_is(engines: Engines, flink: Pa
 async def test_of_two_at_once_one_mends_and_the_other_finds_it_whole(flink_home: Path) -> None:
     flip(flink_home / "flink/9.9.9" / JAR)
     said: list[str] = []
-    package = flink_package(flink_home, "9.9.9")
-    await asyncio.gather(*(package.provide(said.append, engine_files._is_whole) for _ in range(2)))
+    package = files.package(flink_home, "9.9.9")
+    await asyncio.gather(*(package.provide(said.append, engine_files.is_whole) for _ in range(2)))
     assert said.count("Unpacking Flink 9.9.9") == 1 and "Another process downloads Flink 9.9.9: waiting for it" in said
     assert (flink_home / "flink/9.9.9" / JAR).read_text() == "dist"
 
 
 @pytest.fixture
 async def flink_home(distribution: None, tmp_path: Path) -> Path:
-    await flink_package(tmp_path, "9.9.9").provide(lambda _: None)
+    await files.package(tmp_path, "9.9.9").provide(lambda _: None)
     return tmp_path
 
 
@@ -181,7 +181,7 @@ def test_what_is_of_ones_own_is_not_fetched(
     monkeypatch.setenv("HEADGATE_FLINK_HOME", str(tmp_path / "flink"))
     monkeypatch.setenv("HEADGATE_JAVA_HOME", str(tmp_path / "java"))
     assert engines("fetch") == (
-        0, "nothing to fetch: the settings name no engine that needs files, or a Flink and a Java of your own\n",
+        0, "nothing to fetch: the settings name no engine that needs files, or files of your own\n",
     )  # fmt: skip
     listed = engines("list")[1]
     assert listed.count("(the settings do not need it)") == 2 and f"{tmp_path}/java\n" in listed

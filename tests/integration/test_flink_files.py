@@ -18,7 +18,9 @@ from tests.integration.conftest import sdist
 
 
 def spec(tmp_path: Path, version: str = "9.9.9", **settings: str) -> EngineSpec:
-    return EngineSpec("e", "flink", version, "u", "c", 1.0, 2**30, tmp_path / "w", tmp_path / "engines", settings)
+    return EngineSpec(
+        "e", "flink", version, "u", "c", 1.0, 2**30, tmp_path / "w", tmp_path / "engines", settings=settings
+    )
 
 
 def java_at(home: Path, version: str = "") -> Path:
@@ -44,14 +46,15 @@ async def test_flink_and_java_come_from_the_package_index(distribution: None, tm
     assert jars == ["lib/flink-dist-9.9.9.jar", "opt/flink-python-9.9.9.jar", "plugins/metrics/metrics.jar"]
     assert not (found.flink_home / "bin").exists()
     assert os.access(found.java, os.X_OK) and os.access(engines / "java/17.0.0/lib/jspawnhelper", os.X_OK)
-    assert [line.partition(":")[0] for line in said if "Unpacking" in line or "Downloading" in line] == [
+    told = [line.partition(":")[0] for line in said if "Unpacking" in line or "Downloading" in line]
+    assert list(dict.fromkeys(told)) == [  # a slow download is told of more than once
         "Downloading Java 17.0.0", "Unpacking Java 17.0.0", "Downloading Flink 9.9.9", "Unpacking Flink 9.9.9",
     ]  # fmt: skip
 
 
 def test_what_would_lie_outside_is_not_unpacked(tmp_path: Path) -> None:
     content = {"deps/lib/a.jar": "a", "deps/lib/../../../escaped": "evil"}
-    files._unpack_flink(sdist(tmp_path, "tiny-flink", "9.9.9", content), tmp_path / "to" / "home")
+    files._unpack(sdist(tmp_path, "tiny-flink", "9.9.9", content), tmp_path / "to" / "home")
     assert (tmp_path / "to/home/lib/a.jar").is_file() and not list(tmp_path.rglob("escaped"))
 
 

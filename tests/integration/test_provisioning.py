@@ -17,7 +17,8 @@ import pytest
 
 from commons.process.errors import Unavailable
 from services.engineconn import sums
-from services.engineconn.provisioning import Download, provide
+from services.engineconn.pip import Download, fill
+from services.engineconn.provisioning import Package, Say
 from tests.integration.conftest import sha256, wheel
 
 WHEEL = "tiny-1.0-py3-none-any.whl"
@@ -25,6 +26,11 @@ WHEEL = "tiny-1.0-py3-none-any.whl"
 
 def unpack(file: Path, folder: Path) -> None:
     zipfile.ZipFile(file).extractall(folder)
+
+
+async def provide(target: Path, download: Download, unpack: Callable[[Path, Path], None], say: Say) -> Path:
+    package = Package("tiny", download.title, target, download.size, fill(download, unpack))
+    return await package.provide(say)
 
 
 def visible(engines: Path) -> list[str]:
@@ -86,7 +92,8 @@ async def test_a_failed_unpacking_leaves_nothing_and_the_next_try_succeeds(tiny:
 PROVIDE = """
 import asyncio, sys, time, zipfile
 from pathlib import Path
-from services.engineconn.provisioning import Download, provide
+from services.engineconn.pip import Download, fill
+from services.engineconn.provisioning import Package
 
 target, sha256, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 
@@ -98,7 +105,8 @@ def unpack(file, folder):
     archive.extractall(folder)
 
 download = Download("Tiny 1.0", "tiny", "1.0", [sha256], 1, source=False)
-print(asyncio.run(provide(target, download, unpack, lambda line: print(line, flush=True))))
+package = Package("tiny", download.title, target, download.size, fill(download, unpack))
+print(asyncio.run(package.provide(lambda line: print(line, flush=True))))
 """
 
 

@@ -110,7 +110,8 @@ def _java(files: Files, folder: Path, heap_mb: int, metaspace_mb: int) -> list[s
 
 
 def _jars(files: Files) -> list[Path]:
-    return sorted(files.flink_home.glob("lib/*.jar"))
+    """Of Flink, then those that were added to its class path."""
+    return [*sorted(files.flink_home.glob("lib/*.jar")), *files.added]
 
 
 def _class_path(jars: Iterable[Path]) -> str:
