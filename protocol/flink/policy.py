@@ -21,21 +21,30 @@ _DELAYS = {
     "restart-strategy.exponential-delay.backoff-multiplier": "2.0",
     "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
 }
+_STRATEGY = ("restart-strategy.type", "restart-strategy")
+"""As it is called, and was before 1.19."""
+_WITHOUT_LIMIT = ("1.17", "1.18")
+"""Whose growing pauses have no limit of tries: there a failure rate stands in, with one pause."""
+_RATE = {
+    "restart-strategy.failure-rate.failure-rate-interval": "10 min",
+    "restart-strategy.failure-rate.delay": "5 s",
+}
 _UNLIMITED = 2**31 - 1
 
 
-def settings(runtime: Mapping[str, str], own: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Flink's settings of a job: of its runtime configuration, `own` ones above them, and of its restart policy.
+def settings(runtime: Mapping[str, str], own: Mapping[str, str] | None = None, version: str = "") -> dict[str, str]:
+    """A Flink's settings of a job: of its runtime configuration, `own` ones above them, and of its restart policy.
 
     What is said in Flink's own words goes before the policy. Raises Invalid.
     """
     given = {_plain(key): value for key, value in runtime.items() if not key.startswith(_OURS)}
     given |= own or {}
-    return {**restarts(runtime, checkpoints=CHECKPOINTS in given), **given}
+    own_words = any(key in given for key in _STRATEGY)
+    return {**({} if own_words else restarts(runtime, version, checkpoints=CHECKPOINTS in given)), **given}
 
 
-def restarts(runtime: Mapping[str, str], *, checkpoints: bool) -> dict[str, str]:
-    """Flink's settings of a restart policy. Raises Invalid.
+def restarts(runtime: Mapping[str, str], version: str, *, checkpoints: bool) -> dict[str, str]:
+    """A Flink's settings of a restart policy. Raises Invalid.
 
     Nothing said: jobs whose settings turn checkpoints on begin again from the newest one when they fail, with growing
     pauses and a limit; others as Flink does it.
@@ -48,10 +57,18 @@ def restarts(runtime: Mapping[str, str], *, checkpoints: bool) -> dict[str, str]
     if not policy:
         return {}
     if policy == NEVER:
-        return {"restart-strategy.type": "none"}
+        return _strategy("none")
+    if policy == ON_FAILURE and version.startswith(_WITHOUT_LIMIT):
+        return _strategy(
+            "failure-rate", {**_RATE, "restart-strategy.failure-rate.max-failures-per-interval": f"{attempts}"}
+        )
     limit = _UNLIMITED if policy == ALWAYS else attempts
     tries = {"restart-strategy.exponential-delay.attempts-before-reset-backoff": str(limit)}
-    return {"restart-strategy.type": "exponential-delay", **_DELAYS, **tries}
+    return _strategy("exponential-delay", {**_DELAYS, **tries})
+
+
+def _strategy(name: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    return {**dict.fromkeys(_STRATEGY, name), **(more or {})}
 
 
 def resumptions(runtime: Mapping[str, str]) -> int:
@@ -74,7 +91,7 @@ def slots_wait_seconds(runtime: Mapping[str, str]) -> float:
 
 def check(runtime: Mapping[str, str]) -> None:
     """Raises Invalid when something of this cannot be."""
-    restarts(runtime, checkpoints=False)
+    restarts(runtime, "", checkpoints=False)
     slots_wait_seconds(runtime)
 
 

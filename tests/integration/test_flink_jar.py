@@ -184,6 +184,21 @@ async def test_a_job_is_saved_suspended_and_gone_on_from(flink: Flink) -> None:
         assert seen - 1 <= counted[0] <= seen + 2, "it goes on where it was"
 
 
+async def test_a_dry_run_tells_which_state_a_new_version_would_drop(flink: Flink) -> None:
+    async with flink.opened.at(flink.opened.jar_task(flink.jar, "delay=5")) as at:
+        await at.said("counted 5 with")
+        path = (await flink.opened.engine.operate(at.task, "suspend", {}))["path"]
+    same = await flink.opened.run(flink.opened.jar_task(flink.jar, savepoint=path, dryRun=True))
+    assert any("Every state of the savepoint has its operator" in line for line in log(same)), last(same)
+    other = await flink.opened.run(flink.opened.jar_task(flink.jar, "uid=recount", savepoint=path, dryRun=True))
+    (dropped,) = (row for row in rows(other) if "operator" in row)
+    assert any(f"no operator for the state of {dropped['operator']}" in line for line in log(other))
+    refused = last(await flink.opened.run(flink.opened.jar_task(flink.jar, "uid=recount", savepoint=path)))
+    assert refused.outcome is Outcome.FAILED and str(dropped["operator"]) in refused.message
+    allowed = flink.opened.jar_task(flink.jar, "to=20", "uid=recount", savepoint=path, allowNonRestored=True)
+    assert last(await flink.opened.run(allowed)).outcome is Outcome.SUCCEED
+
+
 async def test_a_failed_job_tells_the_checkpoint_to_go_on_from(flink: Flink) -> None:
     task = flink.opened.jar_task(
         flink.jar, "delay=10", "fail-at=120", configuration=CHECKPOINTS,

@@ -71,13 +71,20 @@ TYPE, TRIES = "restart-strategy.type", "restart-strategy.exponential-delay.attem
         ({"_FLINK_CONFIG_.execution.checkpointing.interval": "1s", "flink.restart": "never"}, "none", None),
         ({"flink.restart": "on-failure", "flink.restart.attempts": "3"}, "exponential-delay", "3"),
         ({"flink.restart": "Always"}, "exponential-delay", str(2**31 - 1)),
-        ({"flink.restart": "always", "restart-strategy.type": "fixed-delay"}, "fixed-delay", str(2**31 - 1)),
+        ({"flink.restart": "always", "restart-strategy.type": "fixed-delay"}, "fixed-delay", None),
+        ({"execution.checkpointing.interval": "1s", "restart-strategy": "none"}, None, None),
     ],
 )
 def test_restarts_in_flinks_words(runtime: dict[str, str], type_: str | None, tries: str | None) -> None:
     settings = policy.settings(runtime)
     assert (settings.get(TYPE), settings.get(TRIES)) == (type_, tries)
     assert not any(key.startswith(("flink.", "_FLINK_CONFIG_")) for key in settings)
+
+
+def test_a_flink_without_a_limit_of_growing_pauses_gets_a_failure_rate() -> None:
+    settings = policy.settings({"flink.restart": "on-failure", "flink.restart.attempts": "3"}, version="1.18.1")
+    assert settings[TYPE] == "failure-rate" and TRIES not in settings
+    assert settings["restart-strategy.failure-rate.max-failures-per-interval"] == "3"
 
 
 def test_the_jobs_own_settings_go_before_those_of_its_configuration() -> None:

@@ -59,7 +59,7 @@ class Flink:
 
     async def open(self, spec: EngineSpec, workdir: Path, say: Callable[[str], None]) -> None:
         found = await files.find(spec, say)
-        own = spec.settings
+        own, self._version = spec.settings, spec.version
         select = SelectLimits.of(own.get("flink_select_rows", ""), own.get("flink_select_seconds", ""))
         self._reach = Reach.of(own.get("flink_paths", ""), own.get("flink_set_keys", ""), select)
         state = spec.state / "flink"
@@ -132,7 +132,9 @@ class Flink:
     def _script(self, task: Task, running: Running) -> tuple[Work, Callable[[], Awaitable[TaskEnded]]]:
         gateway, cluster = self._gateway, self._cluster
         assert gateway is not None and cluster is not None
-        script = Script(task, gateway.jvm, self._settings, self._reach, running.say_blocking, self._states)
+        script = Script(
+            task, gateway.jvm, self._settings, self._reach, running.say_blocking, self._states, self._version
+        )
 
         async def run() -> TaskEnded:
             before = len(cluster.lost)
@@ -149,11 +151,9 @@ class Flink:
         gateway, rest, jars = self._gateway, self._rest, self._jars
         assert gateway is not None and rest is not None and jars is not None
 
-        async def rows_written(job_id: str) -> int | None:
-            rows = await gateway.blocking(lambda: gateway.jvm.rows_written(job_id))
-            return None if rows is None else int(rows)
-
-        jar = JarRun(task, rest, jars, self._reach, self._states, running.say, rows_written)
+        jar = JarRun(
+            task, rest, jars, self._reach, self._states, self._version, running.say, gateway.jvm, gateway.blocking
+        )
         return jar, jar.run
 
     async def operate(self, task: Task, operation: str, parameters: Mapping[str, str]) -> Mapping[str, str]:

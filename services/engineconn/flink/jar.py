@@ -26,16 +26,22 @@ from services.engineconn.engine import (
     Task,
     TaskEnded,
 )
+from services.engineconn.flink.causes import root_cause
+from services.engineconn.flink.cluster import Blocking
 from services.engineconn.flink.followed import Followed, told
 from services.engineconn.flink.jobs import job_id
+from services.engineconn.flink.jvm import Jvm, Unplanned
 from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rest import NoAnswer, Refusal, Rest
-from services.engineconn.flink.states import States
+from services.engineconn.flink.states import States, metadata
 
 T = TypeVar("T")
 Say = Callable[[Event], Awaitable[None]]
 PLAN = pa.schema([("id", pa.string()), ("parallelism", pa.int64()), ("step", pa.string()), ("inputs", pa.string())])
 AGAIN_SECONDS = 1.0
+_PLANNED = ("entryClass", "programArgsList", "parallelism", "flinkConfiguration")
+"""Before 1.20 Flink refuses what else a run is asked with."""
+DROPPED = pa.schema([("operator", pa.string()), ("name", pa.string()), ("bytes", pa.int64())])
 DUPLICATE = "DuplicateJobSubmissionException"
 
 
@@ -64,26 +70,26 @@ class _Wrong(Exception):
 
 
 class JarRun:
-    """`rows_written` says what the sinks of an ended job took in, where they count."""
+    """See `running.Work`."""
 
     def __init__(
-        self, task: Task, rest: Rest, jars: Jars, reach: Reach, states: States, say: Say,
-        rows_written: Callable[[str], Awaitable[int | None]],
+        self, task: Task, rest: Rest, jars: Jars, reach: Reach, states: States, version: str, say: Say,
+        jvm: Jvm, blocking: Blocking,
     ) -> None:  # fmt: skip
         self.cancelled = self.suspended = False
         self.job_id = ""
         self.statement, self.statements = 0, 1
         self.followed: Followed | None = None
         self._task, self._rest, self._jars, self._reach, self._say = task, rest, jars, reach, say
-        self._states = states
-        self._rows_written = rows_written
+        self._states, self._version = states, version
+        self._jvm, self._blocking = jvm, blocking
 
     async def run(self) -> TaskEnded:
         """How the task ended; the user's errors are told, never raised. It goes on while Flink does not answer."""
         task = self._task
         try:
             job = JarJob.parse(task.code, task.configuration)
-            settings = policy.settings(task.configuration, job.configuration)
+            settings = policy.settings(task.configuration, job.configuration, self._version)
             self._check(job, settings)
         except (HeadgateError, _Wrong) as error:
             return _failed(codes.STATEMENT_INVALID, str(error))
@@ -120,11 +126,30 @@ class JarRun:
 
     async def _plan(self, job: JarJob, settings: Mapping[str, str]) -> tuple[Outcome, TaskEnded]:
         jar_id, body = await self._jar_id(job), self._body(job, settings)
-        plan = await _answered(lambda: self._rest.plan_jar(jar_id, body))
+        plan = await _answered(lambda: self._rest.plan_jar(jar_id, {k: v for k, v in body.items() if k in _PLANNED}))
         await self._say(ResultOpened(0, PLAN))
         await self._say(Rows(_plan_rows(plan)))
+        if savepoint := self._task.resume or job.savepoint:
+            await self._compare(job, settings, savepoint)
         await self._say(LogLine("INFO", f"Planned, not run: {plan.get('name', '')}, {len(plan['nodes'])} steps"))
         return Outcome.SUCCEED, TaskEnded(Outcome.SUCCEED)
+
+    async def _compare(self, job: JarJob, settings: Mapping[str, str], savepoint: str) -> None:
+        """Say what of the savepoint the job would drop."""
+        jar, saved = self._task.artifacts[job.artifact], metadata(savepoint)
+        try:
+            dropped = await self._blocking(lambda: self._jvm.dropped_states(jar, job, settings, saved))
+        except Unplanned as error:
+            raise _Wrong(f"the savepoint cannot be compared: {root_cause(str(error))}") from None
+        await self._say(ResultOpened(0, DROPPED))
+        rows = [{"operator": id, "name": name, "bytes": int(size)} for id, name, size in dropped]
+        await self._say(Rows(pa.RecordBatch.from_pylist(rows, DROPPED)))
+        if not dropped:
+            await self._say(LogLine("INFO", "Every state of the savepoint has its operator in the job"))
+            return
+        then = "it is dropped" if job.allow_non_restored else "Flink refuses the job, unless allowNonRestored drops it"
+        ids = ", ".join(f"{id} {name}".strip() for id, name, _ in dropped)
+        await self._say(LogLine("WARN", f"The job has no operator for the state of {ids}: {then}"))
 
     async def _run(self, job: JarJob, settings: Mapping[str, str], flink_job: str) -> tuple[Outcome, TaskEnded]:
         jar_id, body = await self._jar_id(job), self._body(job, settings) | {"jobId": flink_job}
@@ -143,8 +168,8 @@ class JarRun:
                     raise
             tries += 1
             body |= await self._again(flink_job, tries)
-        if (rows := await self._rows_written(flink_job)) is not None:
-            followed.metrics["rows_written"] = rows
+        if (rows := await self._blocking(lambda: self._jvm.rows_written(flink_job))) is not None:
+            followed.metrics["rows_written"] = int(rows)
         await self._say(LogLine("INFO", f"The job has ended: {outcome}; {told(followed.metrics)}"))
         if outcome is Outcome.FAILED:
             return outcome, _failed(codes.STATEMENT_FAILED, why)

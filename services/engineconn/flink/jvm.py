@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from py4j.java_gateway import GatewayClient, GatewayParameters, JavaGateway
-from py4j.protocol import MEMORY_COMMAND_NAME, MEMORY_DEL_SUBCOMMAND_NAME, Py4JNetworkError
+from py4j.protocol import MEMORY_COMMAND_NAME, MEMORY_DEL_SUBCOMMAND_NAME, Py4JJavaError, Py4JNetworkError
 
+from protocol.flink.jar import JarJob
 from services.engineconn.flink.launch import REPORTER
 
 _SOURCES = Path(__file__).parent / "java"
@@ -24,6 +25,10 @@ _SERVICES = {
     "org.apache.flink.core.execution.PipelineExecutorFactory": "headgate.InProcess",
 }
 """Which of Flink's interfaces our classes offer; Flink looks them up in the jar."""
+
+
+class Unplanned(Exception):
+    """A job's main method threw while it was planned; the stack is the message."""
 
 
 class Jvm:
@@ -57,6 +62,19 @@ class Jvm:
         for key, value in settings.items():
             java.setString(key, value)
         return java
+
+    def dropped_states(self, jar: Path, job: JarJob, settings: Mapping[str, str], metadata: Path) -> list[list[str]]:
+        """What of a savepoint no operator of the job has: id, name (may be empty) and bytes of each state.
+
+        Runs the main method, which plans the job. Raises Unplanned with the stack of what it threw.
+        """
+        check, parallelism = self.new("StateCheck"), job.parallelism or 1
+        arguments, configuration = list(job.arguments), self.configuration(settings)
+        try:
+            found = check.dropped(str(jar), job.entry_class, arguments, configuration, parallelism, str(metadata))
+        except Py4JJavaError as error:
+            raise Unplanned(str(error)) from None
+        return [[str(part) for part in one] for one in found]
 
     def new(self, name: str) -> Any:
         """A new object of one of our own classes."""

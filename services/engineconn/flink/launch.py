@@ -140,6 +140,8 @@ def cluster(folder: Path, rest_port: int, state: Path) -> dict[str, str]:
         "web.tmpdir": str(folder / "web"),
         "execution.checkpointing.dir": f"file://{state}/checkpoints",
         "execution.checkpointing.savepoint-dir": f"file://{state}/savepoints",
+        "state.checkpoints.dir": f"file://{state}/checkpoints",  # as both are called before 1.20
+        "state.savepoints.dir": f"file://{state}/savepoints",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "slotmanager.requirement-check.delay": "0 ms",  # it gathers requests; here one job asks at a time
         "web.refresh-interval": "200",
@@ -197,15 +199,15 @@ def standalone(
         "taskmanager.memory.jvm-metaspace.size": f"{parts.metaspace_mb}m",
         "taskmanager.memory.jvm-overhead.min": "64m",
         "taskmanager.memory.jvm-overhead.max": "64m",
-        "cluster.registration.error-delay": "300 ms",
-        "cluster.registration.refused-registration-delay": "1 s",
+        "cluster.registration.error-delay": "300",
+        "cluster.registration.refused-registration-delay": "1000",
         "heartbeat.interval": "1000",
         "heartbeat.timeout": "8000",
         "slot.request.timeout": "600000",
         "resourcemanager.standalone.start-up-time": "20000000000",  # Flink takes no more
         "metrics.reporter.rows.factory.class": REPORTER,
         "metrics.reporter.rows.file": str(folder.parent / ROWS_FILE),
-        "headgate.files": "\n".join(str(path) for path in reach),
+        "headgate.files": "|".join(str(path) for path in reach),
     }
 
 

@@ -48,6 +48,7 @@ class Script:
     reach: Reach
     say: Callable[[Event], None]
     states: States
+    version: str
     cancelled: bool = False
     suspended: bool = False
     job_id: str = ""
@@ -67,7 +68,9 @@ class Script:
             current, error = self._check(statements)
             if error is not None:
                 return self._failed(current, error, codes.STATEMENT_INVALID)
-            session = Session(self.jvm, self.settings, policy.settings(self.task.configuration), self.reach)
+            session = Session(
+                self.jvm, self.settings, policy.settings(self.task.configuration, version=self.version), self.reach
+            )
             self._resume = self.task.resume
             if self._resume and (why := self.states.refusal(self._resume)) is not None:
                 return TaskEnded(Outcome.FAILED, codes.STATEMENT_FAILED, why)
@@ -85,7 +88,9 @@ class Script:
 
     def _check(self, statements: list[Statement]) -> tuple[Statement, SqlError | None]:
         """The first statement that cannot work, and why; nothing with an effect has run then."""
-        scratch = Session(self.jvm, self.settings, policy.settings(self.task.configuration), self.reach)
+        scratch = Session(
+            self.jvm, self.settings, policy.settings(self.task.configuration, version=self.version), self.reach
+        )
         for current in statements:
             if self.cancelled:
                 break

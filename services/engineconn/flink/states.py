@@ -35,10 +35,19 @@ class States:
 
     def refusal(self, path: str) -> str | None:
         """Why a job cannot go on from this state, or None. Flink would leave a failed job behind."""
-        folder = Path(path.removeprefix("file://").removeprefix("file:"))
-        folder = (folder.parent if folder.name == METADATA else folder).resolve()
+        folder = _folder(path)
         if not any(folder.is_relative_to(root.resolve()) for root in self._reached):
             return f"savepoint {path[:300]} lies outside of what your jobs reach; choose one of your own"
         if not (folder / METADATA).is_file():
             return f"there is no savepoint at {path[:300]}: it has no file {METADATA}; choose one that is listed"
         return None
+
+
+def metadata(path: str) -> Path:
+    """The file that tells what a savepoint holds."""
+    return _folder(path) / METADATA
+
+
+def _folder(path: str) -> Path:
+    folder = Path(path.removeprefix("file://").removeprefix("file:"))
+    return (folder.parent if folder.name == METADATA else folder).resolve()

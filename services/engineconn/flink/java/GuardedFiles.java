@@ -16,9 +16,9 @@ public class GuardedFiles extends LocalFileSystem implements FileSystemFactory {
     private static final List ROOTS = new ArrayList();
     private static final String KEY = "headgate.files";
 
-    /** In a process of the cluster's own, Flink says which folders these are: in lines. */
+    /** In a process of the cluster's own, Flink says which folders these are, with | between. */
     public void configure(Configuration configuration) {
-        String[] roots = configuration.getString(KEY, "").split("\n");
+        String[] roots = configuration.getString(KEY, "").split("\\|");
         for (int i = 0; i < roots.length; i++) {
             if (roots[i].length() > 0) {
                 add(roots[i]);
