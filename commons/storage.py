@@ -67,6 +67,10 @@ class Storage:
         with self._appearing(path) as part, self._files.open_output_stream(part) as sink:
             sink.write(content)
 
+    def create(self, path: str) -> NewFile:
+        """A file to write piece by piece, which nobody sees before it is kept. Raises Unavailable without room."""
+        return NewFile(self._files, self._base, path)
+
     @contextlib.contextmanager
     def _appearing(self, path: str) -> Iterator[str]:
         """A name to write under, which becomes `path` when the block ends well; otherwise nothing stays."""
@@ -132,6 +136,61 @@ class Storage:
             if os.path.realpath(whole) != os.path.normpath(f"{root}/{path}"):
                 raise FileNotFoundError(whole)
         return whole
+
+
+class NewFile:
+    """A file that comes piece by piece; made by `Storage.create`. It is closed, then read and kept, or discarded."""
+
+    def __init__(self, files: fs.FileSystem, base: str, path: str) -> None:
+        self._files = files
+        self._base = base
+        self._target, self._part = f"{base}/{path}", f"{base}/{path}{_PART}"
+        with disk.told(base):
+            faults.reach("before storing")
+            files.create_dir(self._target.rpartition("/")[0], recursive=True)
+            self._sink = files.open_output_stream(self._part)
+
+    def write(self, content: bytes) -> None:
+        """One more piece. Raises Unavailable without room."""
+        with disk.told(self._base):
+            self._sink.write(content)
+
+    def close(self) -> None:
+        """The last piece has been written. Raises Unavailable without room."""
+        with disk.told(self._base):
+            self._sink.close()
+
+    def open(self) -> BinaryIO:
+        """What was written, to read before it is kept; seekable."""
+        return cast(BinaryIO, self._files.open_input_file(self._part))
+
+    def keep(self) -> None:
+        """It appears, whole; on a local disk it outlasts a loss of power. Raises Unavailable without room."""
+        with disk.told(self._base):
+            local = isinstance(self._files, fs.LocalFileSystem)
+            if local:
+                _sync(self._part)
+            self._files.move(self._part, self._target)
+            if local:
+                _sync(self._target.rpartition("/")[0])
+            faults.reach("after storing")
+
+    def discard(self) -> None:
+        """Nothing of it stays, also when it was kept; harmless when there is nothing."""
+        with contextlib.suppress(OSError):
+            self._sink.close()
+        for path in (self._part, self._target):
+            with contextlib.suppress(FileNotFoundError):
+                self._files.delete_file(path)
+
+
+def _sync(path: str) -> None:
+    """What was written at a path is on the disk: a file's content, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def without_credentials(uri: str) -> str:

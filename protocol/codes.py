@@ -132,3 +132,15 @@ STATEMENT_FAILED: Final = 102001
 """job: a statement failed while it ran."""
 EXIT_CODE: Final = 102002
 """job: the shell ended with an exit code other than 0."""
+TIME_LIMIT: Final = 102020
+"""job: its program ran longer than its own limit of time allows."""
+
+# artifacts: Linkis' own, then ours
+ARTIFACT_FORBIDDEN: Final = 75569
+"""403: only its owner and administrators change an artifact."""
+ARTIFACT_UNKNOWN: Final = 104000
+"""400: there is no such artifact or version, or it is not shared with the caller."""
+ARTIFACT_USED: Final = 104001
+"""409: jobs that have not ended use it."""
+JAR_INVALID: Final = 104002
+"""400: the file is no jar, or one that is not taken; or it has no such class to start."""

@@ -2,6 +2,7 @@
 
 Under the root: jobs/<yyyy-MM-dd>/<user>/<short id>/<attempt>/{log, results/<n>/{schema,part-<row>}.arrow}, and of
 long code `code`, as history shows it; as it runs it lies in code-to-run/<short id>, until the job has ended.
+Artifacts lie beside the jobs, in artifacts/<yyyy-MM-dd>/<random>, by the day they came.
 On the node, in a task's folder: events, log, results/<n>/ in the same shape.
 """
 
@@ -20,6 +21,8 @@ CODE_TO_RUN = "code-to-run"
 """A folder beside `jobs`."""
 TASK = "task"
 """What a task is asked to do, while it runs on an engine that can be adopted; for its owner's eyes only."""
+ARTIFACTS = "artifacts"
+"""A folder beside `jobs`."""
 RESULTS = "results"
 SCHEMA = "schema.arrow"
 

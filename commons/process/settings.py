@@ -31,6 +31,17 @@ class Settings(BaseSettings):
         pattern=r"^(|sqlite\+aiosqlite:///.+)$",
         description="SQLAlchemy URL of the database (sqlite+aiosqlite:///…); empty: SQLite in the home folder.",
     )
+    workspaces: str = Field(
+        "",
+        description="Folder of users' workspaces, for nothing else; empty: <home>/workspace. OS users of "
+        "HEADGATE_SHELL_USERS must be able to enter it.",
+    )
+    shell_users: str = Field(
+        "",
+        pattern=r"^(|[^=,\s]+=[^=,\s]+(,[^=,\s]+=[^=,\s]+)*)$",
+        description="Users who may use shell, each with an OS user of his own: user=osuser, comma separated. Needs a "
+        "service that runs as root, and HEADGATE_WORKSPACES.",
+    )
     flink_home: str = Field("", description="A Flink distribution to use instead of a downloaded one.")
     seatunnel_home: str = Field("", description="A SeaTunnel distribution to use instead of a downloaded one.")
     java_home: str = Field("", description="A Java 17 to use instead of a downloaded one.")
@@ -88,6 +99,7 @@ class Settings(BaseSettings):
         ge=0,
         description="Above this size (MiB) the logs and results of the jobs that ended first are removed; 0: no limit.",
     )
+    artifact_mb: int = Field(512, ge=1, description="The largest file that is taken as an artifact, in MiB.")
     sweep_seconds: float = Field(
         600.0,
         gt=0,
@@ -115,6 +127,14 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite+aiosqlite:///{self.home_folder}/headgate.db"
+
+    @property
+    def workspaces_folder(self) -> Path:
+        return Path(self.workspaces).expanduser().absolute() if self.workspaces else self.home_folder / "workspace"
+
+    @property
+    def os_users(self) -> dict[str, str]:
+        return dict(pair.split("=", 1) for pair in self.shell_users.split(",") if pair)
 
     @property
     def engine_module_names(self) -> dict[str, str]:

@@ -35,7 +35,7 @@ class Ecm:
             sockets,
             address,
             Folders(
-                home / "workspace",
+                settings.workspaces_folder,
                 settings.engines_folder,
                 settings.engine_module_names,
                 int(settings.task_folder_days * 86_400_000),

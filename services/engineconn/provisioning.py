@@ -13,7 +13,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,24 +41,34 @@ class Package:
     size: int
     """Bytes to download."""
     fill: Fill
+    needs: Collection[str] = ()
+    """Files that belong there, where they are told one by one: an upgrade may tell of more."""
+
+    def lacking(self) -> list[str]:
+        """What belongs there and is not there."""
+        return sorted(file for file in self.needs if not (self.target / file).is_file())
 
     async def provide(self, say: Say, good: Callable[[Path], bool] = Path.is_dir) -> Path:
         """`target`, whole. Raises Unavailable naming the fix.
 
-        What is there and not `good` is replaced at once by what is fetched anew; who has its files open keeps them.
+        What is there and is not `good`, or lacks what belongs there, is replaced at once by what is fetched anew; who
+        has its files open keeps them.
         """
-        if await asyncio.to_thread(good, self.target):
+        if await asyncio.to_thread(self._is, good):
             return self.target
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
             with (self.target.parent / f"{self.target.name}.lock").open("a") as lock:
                 await _locked(lock.fileno(), self.title, say)
-                if not await asyncio.to_thread(good, self.target):
+                if not await asyncio.to_thread(self._is, good):
                     await _fill(self.target, self.fill, say)
         except OSError as error:
             what = f"{self.title} cannot be kept in {self.target}: {error}"
             raise Unavailable(codes.ENGINE_FILES, f"{what}; make room there, or set HEADGATE_ENGINES_HOME") from error
         return self.target
+
+    def _is(self, good: Callable[[Path], bool]) -> bool:
+        return good(self.target) and not self.lacking()
 
 
 def sweep(folder: Path) -> None:

@@ -20,6 +20,8 @@ from protocol.jobhistory.client import Stub as JobHistory
 from protocol.manager.client import Stub as Manager
 from services.entrance import credentials
 from services.entrance.api import app as rest
+from services.entrance.artifact_uses import ArtifactUses
+from services.entrance.artifacts import Artifacts
 from services.entrance.dispatch import Parts
 from services.entrance.engines import Engines
 from services.entrance.grants import Grants
@@ -28,7 +30,7 @@ from services.entrance.instance import LEASE_RENEWALS, Instance
 from services.entrance.intake import Intake
 from services.entrance.jobs import Jobs
 from services.entrance.logs import Logs
-from services.entrance.retention import remove_old
+from services.entrance.retention import remove_old, remove_strays
 from services.entrance.rpc import EntranceServicer
 from services.entrance.savepoints import Savepoints
 from services.entrance.serving import Serving
@@ -61,6 +63,8 @@ class Entrance:
         engines = Engines(manager, settings.tenant_running_jobs)
         self._users = Users(db, clock, settings.session_seconds)
         savepoints = Savepoints(jobhistory, ecm_of)
+        uses = ArtifactUses(db, clock, jobhistory)
+        artifacts = Artifacts(db, clock, storage, uses, settings.artifact_mb * 2**20)
         jobs = Jobs(
             jobhistory,
             Intake(settings),
@@ -70,12 +74,19 @@ class Entrance:
             savepoints,
             storage,
             clock,
+            artifacts,
         )
-        self._workspaces = workspaces = Workspaces(settings.home_folder / "workspace")
-        self._app = rest.build(jobs, self._users, engines, savepoints, storage, workspaces, scrape, self._is_ready)
+        self._workspaces = workspaces = Workspaces(settings.workspaces_folder)
+        self._app = rest.build(
+            jobs, artifacts, self._users, engines, savepoints, storage, workspaces, scrape, self._is_ready
+        )
         self._server = rpc.Server(address)
         self._server.add(entrance_pb2_grpc.add_EntranceServicer_to_server, EntranceServicer(jobs, storage), client.NAME)
-        self._remove_old = partial(remove_old, db, clock)
+        self._sweeps = (
+            ("removing what lets nobody in", partial(remove_old, db, clock)),
+            ("forgetting which artifacts ended jobs used", uses.sweep),
+            ("removing what is no artifact's", partial(remove_strays, db, clock, storage)),
+        )
         self._sweep_seconds = settings.sweep_seconds
         self._loops: list[asyncio.Task[None]] = []
         self._clearing_uploads: asyncio.Future[None] | None = None
@@ -87,10 +98,8 @@ class Entrance:
         credentials.write_url(path, self.url)
         self._clearing_uploads = asyncio.ensure_future(asyncio.to_thread(self._workspaces.sweep, time.time()))
         every = self._sweep_seconds
-        running = (
-            self._grants.read_for_ever(),
-            loops.repeat("removing what lets nobody in", self._remove_old, every, first_seconds=every),
-        )
+        sweeps = (loops.repeat(what, sweep, every, first_seconds=every) for what, sweep in self._sweeps)
+        running = (self._grants.read_for_ever(), *sweeps)
         self._loops = [asyncio.create_task(loop) for loop in running]
         await self._instance.start()
         await self._server.start()

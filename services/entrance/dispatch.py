@@ -114,6 +114,7 @@ async def _run(held: Held, cancelled: asyncio.Event, parts: Parts) -> _After:
     # what a task said is still on its node when its engine has ended
     ecm = parts.ecm_of(grant.ecm_address)
     if job.status != JobStatus.RUNNING:
+        await _warn(held, parts)
         await start(held, parts.jobhistory, grant)
     try:
         ended = await _run_on(grant, held, cancelled, ecm, parts)
@@ -122,6 +123,15 @@ async def _run(held: Held, cancelled: asyncio.Event, parts: Parts) -> _After:
     await _acknowledge(job, ecm)
     retried = held.live.status == JobStatus.WAIT_FOR_RETRY  # a failed task's job may also have been wished ended
     return _After(spoiled=ended.code == codes.ENGINE_LOST, retried=retried)  # nobody else gets one that is dying
+
+
+async def _warn(held: Held, parts: Parts) -> None:
+    """What intake warned of becomes lines of the log, each once."""
+    job, told = held.live, {line.why for line in held.story}
+    for warning in JobRequest.from_json(job.request).warnings:
+        if (why := f"Warning: {warning}") not in told:
+            line = pb.AddStoryRequest(job_id=job.job_id, epoch=job.epoch, why=why, by="entrance", status=job.status)
+            held.learn(await parts.jobhistory.AddStory(line))
 
 
 async def _run_on(grant: Grant, held: Held, cancelled: asyncio.Event, ecm: Ecm, parts: Parts) -> engineconn_pb2.Ended:

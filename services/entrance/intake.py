@@ -49,11 +49,16 @@ class JobRequest:
     savepoint_id: int = 0
     needs: Mapping[str, str] = field(default_factory=dict)
     """What the job asks for of its engine beside kind and version, as labels of the engine."""
+    os_user: str = ""
+    """Whose processes a shell's are; empty: the service's own."""
+    warnings: Sequence[str] = ()
+    """Told in the job's log before it runs."""
 
     def labels(self, job_id: int) -> Labels:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""
         once = {"once": str(job_id)} if self.execute_once else {}
-        return Labels.make({"kind": self.kind, "version": self.version, **self.needs, **once})
+        whose = {"os_user": self.os_user} if self.os_user else {}
+        return Labels.make({"kind": self.kind, "version": self.version, **self.needs, **once, **whose})
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -67,8 +72,9 @@ class Intake:
     """`offered` maps each engine kind to its versions, the default one first."""
 
     def __init__(self, settings: Settings) -> None:
-        self._workspaces = settings.home_folder / "workspace"
+        self._workspaces = settings.workspaces_folder
         self.offered = offered(settings)
+        self._os_users = os_users(settings)
 
     def accept(self, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
         """Pass every step in order. Raises Invalid or Refused naming the field and what there is."""
@@ -79,7 +85,7 @@ class Intake:
             submit.queuing_timeout_seconds, submit.running_timeout_seconds, submit.retries,
             traceparent=telemetry.traceparent(),
         )  # fmt: skip
-        _allowed(request, asker)
+        request = self._shell(request, asker)
         _run_type(request)
         request = self._variables(request, submit, asker, now_ms)
         _statement(request)
@@ -96,6 +102,16 @@ class Intake:
     def _labels(self) -> list[str]:
         return [f"{kind}-{version}" for kind, versions in self.offered.items() for version in versions]
 
+    def _shell(self, request: JobRequest, asker: Asker) -> JobRequest:
+        """A shell is for who may do everything anyway, or who is kept apart by an OS user of his own."""
+        if request.kind != "shell":
+            return request
+        os_user = self._os_users.get(asker.user, "")
+        if not asker.is_admin and not os_user:
+            what = "shell is for administrators only, and for users whom HEADGATE_SHELL_USERS gives an OS user"
+            raise Refused(codes.ADMINISTRATORS_ONLY, what, field="labels.engineType")
+        return replace(request, os_user=os_user)
+
     def _variables(self, request: JobRequest, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
         builtins = {"workspace": str(self._workspaces / asker.user)}
         builtins |= dict.fromkeys(("user", "submit_user", "execute_user"), asker.user)
@@ -109,11 +125,6 @@ def _own(submit: Submit, asker: Asker) -> None:
         own = f"{asker.user}-{submit.creator}"
         what = f"labels.userCreator names user {submit.user[:30]!r}, but you are {asker.user}; write {own}"
         raise Invalid(codes.USER_CREATOR_OTHER, what, field="labels.userCreator")
-
-
-def _allowed(request: JobRequest, asker: Asker) -> None:
-    if request.kind == "shell" and not asker.is_admin:
-        raise Refused(codes.ADMINISTRATORS_ONLY, "shell is for administrators only", field="labels.engineType")
 
 
 def _run_type(request: JobRequest) -> None:
@@ -137,6 +148,23 @@ def _flink(request: JobRequest) -> JobRequest:
     if request.run_type == jar.RUN_TYPE:
         jar.JarJob.parse(request.code, request.configuration)
     return replace(request, needs=Deployment.of(request.configuration).labels())
+
+
+def os_users(settings: Settings) -> dict[str, str]:
+    """The OS user of each user who has one. Raises Invalid for settings that would not keep them apart."""
+    found, name = settings.os_users, "HEADGATE_SHELL_USERS"
+    wrong = ""
+    if len(found) < len(settings.shell_users.split(",")) and found:
+        wrong = "names a user twice"
+    elif len(set(found.values())) < len(found):
+        wrong = "gives one OS user to several users; each needs one of his own"
+    elif "root" in found.values():
+        wrong = "names the OS user root, who reaches everything; name another"
+    elif found and settings.workspaces_folder.is_relative_to(settings.home_folder):
+        wrong = "needs HEADGATE_WORKSPACES, a folder outside of HEADGATE_HOME, which stays closed to OS users"
+    if wrong:
+        raise Invalid(codes.SETTINGS_INVALID, f"{name}={settings.shell_users[:100]} {wrong}", field=name)
+    return found
 
 
 def offered(settings: Settings) -> dict[str, tuple[str, ...]]:

@@ -28,10 +28,12 @@ from protocol.jobhistory.client import Stub as JobHistory
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from protocol.values import Tenant
+from services.entrance.artifacts import Artifacts
 from services.entrance.held import ENDED
 from services.entrance.idempotency import SubmitKeys
 from services.entrance.instance import Instance
 from services.entrance.intake import Intake, JobRequest
+from services.entrance.job_artifacts import with_artifacts
 from services.entrance.logs import Logs
 from services.entrance.long_code import drop
 from services.entrance.savepoints import Savepoints
@@ -62,6 +64,7 @@ class Jobs:
         savepoints: Savepoints,
         storage: Storage,
         clock: Clock,
+        artifacts: Artifacts,
     ) -> None:
         self._jobhistory = jobhistory
         self._intake = intake
@@ -71,6 +74,9 @@ class Jobs:
         self._savepoints = savepoints
         self._storage = storage
         self._clock = clock
+        self._artifacts = artifacts
+        self.offered = intake.offered
+        """Engine kinds and their versions."""
 
     async def submit(self, submit: Submit, asker: Asker, key: str | None = None) -> pb.Job:
         """The job, saved for good; the same for a repeated `key`. Raises what intake and the queue limit raise.
@@ -81,13 +87,16 @@ class Jobs:
         try:
             request = self._intake.accept(submit, asker, self._clock.now_ms())
             request = await self._savepoints.resumed(request, asker)
-        except (Invalid, Refused) as fault:
+            request, used = await with_artifacts(request, asker, self._artifacts)
+        except (Invalid, Refused, NotFound) as fault:
             fault.more = await self._keep_refused(submit, asker, fault, key)
             raise
         short = exec_id.short_id(submit.creator, asker.user, request.kind, time_ordered())
         if key is not None:
             short = await self._keys.bind(asker.user, key, submit, short)
         place = layout.JobPath(layout.day_of(self._clock.now_ms()), asker.user, short, 1)
+        if used:
+            await self._artifacts.uses.add(short, [(each.resource_id, each.number) for each in used])
         try:
             record = await asyncio.to_thread(self._record, submit, request, asker, place)
             job = await self._save(record)
@@ -100,10 +109,10 @@ class Jobs:
                 job = await self._jobhistory.FindJob(pb.FindJobRequest(short_id=short))
             except NotFound:
                 if error.code == codes.NOT_WRITTEN:  # for want of room it was not
-                    await self._undo(place, asker, key)
+                    await self._undo(place, asker, key, request)
                 raise error from None
         except (Conflict, Exhausted, Invalid):
-            await self._undo(place, asker, key)
+            await self._undo(place, asker, key, request)
             raise
         self._instance.take(job)
         return job
@@ -139,15 +148,17 @@ class Jobs:
         except HeadgateError as error:
             log.warning("a submit that intake refused is not kept: %s", error)
             if short == fresh:
-                await self._undo(place, asker, key)
+                await self._undo(place, asker, key, request)
             return {}
         return _ids(job)
 
-    async def _undo(self, place: layout.JobPath, asker: Asker, key: str | None) -> None:
+    async def _undo(self, place: layout.JobPath, asker: Asker, key: str | None, request: JobRequest) -> None:
         """Keep nothing of a submit that is refused; a key that cannot be let go now still leads to no job."""
         with contextlib.suppress(HeadgateError, OSError):
             await asyncio.to_thread(self._storage.remove, place.job)
             await drop(place.short_id, self._storage)
+            if request.artifacts:
+                await self._artifacts.uses.drop(place.short_id)
             if key is not None:
                 await self._keys.release(asker.user, key)
 

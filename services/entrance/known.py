@@ -24,10 +24,13 @@ class Known(Generic[Who]):
         return who if time.monotonic() < until else None
 
     def learn(self, shown: str, who: Who, version: int, at_most_seconds: float = KNOWN_SECONDS) -> None:
-        if version == self.version:
-            if len(self._known) >= MOST:
-                self._known.clear()
-            self._known[shown] = who, time.monotonic() + min(at_most_seconds, KNOWN_SECONDS)
+        if version != self.version:
+            return
+        now = time.monotonic()
+        while self._known and (next(iter(self._known.values()))[1] <= now or len(self._known) >= MOST):
+            del self._known[next(iter(self._known))]
+        self._known.pop(shown, None)  # the oldest stay in front
+        self._known[shown] = who, now + min(at_most_seconds, KNOWN_SECONDS)
 
     def forget(self) -> None:
         """Rows of users, tokens or log-ins have changed."""

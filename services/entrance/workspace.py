@@ -47,7 +47,7 @@ class Workspaces:
 
     def root(self, user: str) -> str:
         """The address of a user's workspace, which is made when it does not exist."""
-        (self._folder / user).mkdir(parents=True, exist_ok=True)
+        (self._folder / user).mkdir(mode=0o700, parents=True, exist_ok=True)
         return f"{SCHEME}{self._folder / user}"
 
     def place(self, address: str) -> Place | None:

@@ -38,7 +38,7 @@ def state(package: Package) -> str:
     """Quickly: without a look into the files."""
     if not package.target.is_dir():
         return ABSENT
-    return DAMAGED if sums.lost(package.target) else READY
+    return DAMAGED if sums.lost(package.target) or package.lacking() else READY
 
 
 def told(package: Package) -> tuple[bool, str]:
@@ -48,6 +48,7 @@ def told(package: Package) -> tuple[bool, str]:
     differing = sums.differences(package.target)
     if differing is None:
         return False, f"{UNKNOWN} (there is no {sums.NAME} to compare with); fetch it again: {FETCH} {package.name}"
+    differing += [f"{file} is not there" for file in package.lacking() if f"{file} is gone" not in differing]
     if differing:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
         return False, f"{DAMAGED}: {', '.join(differing[:_SHOWN])}{more}; fetch it again: {FETCH} {package.name}"

@@ -1,3 +1,45 @@
+CREATE TABLE headgate_artifact (
+  id VARCHAR(36) NOT NULL,
+  owner VARCHAR(20) NOT NULL,
+  name VARCHAR(100) COLLATE utf8mb4_bin COMMENT 'null: only its id names it',
+  `system` VARCHAR(64) COMMENT 'as the uploader said',
+  last_number INTEGER NOT NULL COMMENT 'of the newest version there ever was',
+  created_at DATETIME(3) NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (owner, name)
+);
+
+CREATE TABLE headgate_artifact_reader (
+  artifact_id VARCHAR(36) NOT NULL,
+  user VARCHAR(20) NOT NULL COMMENT '* is everybody',
+  PRIMARY KEY (artifact_id, user)
+);
+
+CREATE TABLE headgate_artifact_use (
+  short_id VARCHAR(64) NOT NULL COMMENT 'of the job; while it has not ended',
+  artifact_id VARCHAR(36) NOT NULL,
+  number INTEGER NOT NULL,
+  created_at DATETIME(3) NOT NULL,
+  PRIMARY KEY (short_id, artifact_id, number)
+);
+
+CREATE INDEX headgate_artifact_use_of ON headgate_artifact_use (artifact_id, number);
+
+CREATE TABLE headgate_artifact_version (
+  id INTEGER NOT NULL AUTO_INCREMENT,
+  artifact_id VARCHAR(36) NOT NULL,
+  number INTEGER NOT NULL COMMENT '1 is v000001',
+  path VARCHAR(100) NOT NULL COMMENT 'under the storage root',
+  sha256 VARCHAR(64) NOT NULL,
+  size BIGINT NOT NULL COMMENT 'bytes',
+  file_name VARCHAR(255) NOT NULL COMMENT 'as it was uploaded',
+  jar TEXT COMMENT 'JSON: what a jar says of itself; null: it is none',
+  created_at DATETIME(3) NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (artifact_id, number),
+  UNIQUE (path)
+)COMMENT='a version never changes';
+
 CREATE TABLE headgate_engine (
   engine_id VARCHAR(32) NOT NULL,
   node VARCHAR(250) NOT NULL,

@@ -1,3 +1,44 @@
+CREATE TABLE headgate_artifact (
+  id VARCHAR(36) NOT NULL,
+  owner VARCHAR(20) NOT NULL,
+  name VARCHAR(100),
+  system VARCHAR(64),
+  last_number INTEGER NOT NULL,
+  created_at DATETIME NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (owner, name)
+);
+
+CREATE TABLE headgate_artifact_reader (
+  artifact_id VARCHAR(36) NOT NULL,
+  user VARCHAR(20) NOT NULL,
+  PRIMARY KEY (artifact_id, user)
+);
+
+CREATE TABLE headgate_artifact_use (
+  short_id VARCHAR(64) NOT NULL,
+  artifact_id VARCHAR(36) NOT NULL,
+  number INTEGER NOT NULL,
+  created_at DATETIME NOT NULL,
+  PRIMARY KEY (short_id, artifact_id, number)
+);
+
+CREATE INDEX headgate_artifact_use_of ON headgate_artifact_use (artifact_id, number);
+
+CREATE TABLE headgate_artifact_version (
+  id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  artifact_id VARCHAR(36) NOT NULL,
+  number INTEGER NOT NULL,
+  path VARCHAR(100) NOT NULL,
+  sha256 VARCHAR(64) NOT NULL,
+  size BIGINT NOT NULL,
+  file_name VARCHAR(255) NOT NULL,
+  jar TEXT,
+  created_at DATETIME NOT NULL,
+  UNIQUE (artifact_id, number),
+  UNIQUE (path)
+);
+
 CREATE TABLE headgate_engine (
   engine_id VARCHAR(32) NOT NULL,
   node VARCHAR(250) NOT NULL,

@@ -80,6 +80,12 @@ DELIBERATE = [
     (r" \| data\.dirFileTrees: dict, not null$", "an empty folder is an empty tree: clients fail at null"),
     (r"^fs openfile_text(_page)? \| data\.metadata: list, not str$", "a text's metadata is a list, as clients expect"),
     (r"^fs (openfile|openlog)_missing \| data\.errorMsg\.errCode: 80013, not 0$", "a missing path has its own code"),
+    (r"^bml (upload|updateVersion) \| data\.(name|sha256|size|warnings): more$", "an upload is told by name and sum"),
+    (r"^bml upload_header \| ", "fields that have no meaning here are passed over"),
+    (r"^bml getVersions \| data\.ResourceVersions\.versions\[\]\.\w+: more$", "so is every version"),
+    (r"^bml getBasic \| data\.basic\.(name|versionInfo|sharedWith|usedBy): more$", "who uses an artifact is told"),
+    (r"^bml deleteVersion \| ", "a version can be deleted"),
+    (r"^bml download_(deleted|missing) \| http: 400, not 500$", "what is not there is no fault of the service"),
     (r"^table openfile_many_p61 \| data\.totalLine: 5, not 0$", "results are not cut at 5000 rows"),
 ]  # fmt: skip
 """Differences that we want: a pattern of `<row> | <difference>`, and why."""
@@ -111,9 +117,17 @@ def values(service: Service) -> Iterator[dict[str, str]]:
         "user": service.user, "password": service.password, "token": service.token, "now": str(_now()),
         "root": f"file://{root}", "script": f"file://{root}/given/a.sql", "unknown.exec": _exec_id("unknown"),
         **{f"{name}.{what}": value for name, job in jobs.items() for what, value in _of(job).items()},
+        "bml.id": _material(service),
     }  # fmt: skip
     for job in jobs.values():
         job.kill()
+
+
+def _material(service: Service) -> str:
+    """The id of an artifact that there is."""
+    headers, form = {"Token-Code": service.token, "Token-User": service.user}, {"file": ("u.txt", b"bml-content")}
+    reply = httpx2.post(f"{service.url}{PREFIX}/bml/upload", files=form, headers=headers)
+    return str(reply.json()["data"]["resourceId"])
 
 
 def _of(job: Job) -> dict[str, str]:

@@ -125,16 +125,19 @@ def test_a_head_without_an_end_is_refused(service: Service, line: socket.socket,
 
 
 @pytest.mark.usefixtures("memory")
-def test_an_upload_without_an_end_stays_out_of_memory(rest: Rest, service: Service, line: socket.socket) -> None:
+@pytest.mark.parametrize(("route", "answered"), [("filesystem/upload", (400, "body")), ("bml/upload", (413, "path"))])
+def test_an_upload_without_an_end_stays_out_of_memory(
+    service: Service, line: socket.socket, route: str, answered: tuple[int, str]
+) -> None:
     start = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n'
     line.sendall(
-        head(service, "Transfer-Encoding: chunked", route="filesystem/upload").replace(
+        head(service, "Transfer-Encoding: chunked", route=route).replace(
             b"application/json", b"multipart/form-data; boundary=x"
         )
     )
     line.sendall(b"%x\r\n%s\r\n" % (len(start % b"path"), start % b"path"))
     pour(line, b"10000\r\n" + b"x" * 65_536 + b"\r\n", 60 * MIB)
-    assert answer(line) == (400, "body")
+    assert answer(line) == answered
 
 
 def test_many_who_drip_do_not_keep_others_waiting(rest: Rest, service: Service, line: socket.socket) -> None:

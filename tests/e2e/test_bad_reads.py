@@ -11,7 +11,7 @@ from services.entrance.api.bodies import LARGEST_BODY
 from services.entrance.wire.queries import MOST_STATUSES
 from tests.support.jobs import eventually
 from tests.support.rest import PREFIX, Rest, fault
-from tests.support.routes import ROUTES, Route
+from tests.support.routes import ARTIFACT, ROUTES, Route
 
 OF_JOBS = [route for route in ROUTES if route.names_a_job]
 UNKNOWN = [
@@ -37,6 +37,13 @@ NOT_DATES = ["2026-01-01", "20260101T000000Z", "yesterday", "253402300800000"]
 NOT_NAMES = ["x' OR '1'='1", 'x"; DROP TABLE headgate_user; --', "a%", "a b", "\0", "名", "IDE\n", "٣", "x" * 251]
 NOT_JSON = [b"nonsense", b"[]", b"null", b"\xff", b'{"a":' * 10_000, b'{"a": ' * 900 + b"1" + b"}" * 900]
 ANY_TEXTS = ["x' OR '1'='1", "\0", "\r\nX-Header: 1", "\ufffe\u202e", "x" * 30_000, "%s%n{}", "../..", "true"]
+
+
+@pytest.fixture(autouse=True)
+def asked(rest: Rest) -> None:
+    """The artifact that routes are asked about."""
+    made = rest.http.post(f"{PREFIX}/bml/upload", data={"name": ARTIFACT}, files={"file": ("a.txt", b"a")})
+    assert made.status_code in (200, 409)
 
 
 def refusal(route: Route, answer: object) -> bool:

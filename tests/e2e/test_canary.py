@@ -25,6 +25,7 @@ from tests.support import canaries
 from tests.support.canaries import Allowed, Canaries
 from tests.support.jobs import eventually
 from tests.support.rest import PREFIX
+from tests.support.routes import ARTIFACT
 
 SHELL = "shell-1"
 OF_JOBS = frozenset(
@@ -38,7 +39,7 @@ WORK = "work"
 ALLOWED = (
     Allowed("running", r"row:headgate_job_live|file:headgate\.db(-wal)?", OF_JOBS, "what runs needs its secrets"),
     Allowed("running", r"file:storage/code-to-run/[^/]+", frozenset(["long"]), "long code, until it ends"),
-    Allowed("running", rf"file:node/engines/[^/]+/{WORK}/task-\d+-1\.sh", OF_JOBS, "bash reads its script from a file"),
+    Allowed("running", rf"file:node/engines/[^/]+/{WORK}/task-\d+-1/script\.sh", OF_JOBS, "bash reads a file"),
     Allowed("ended", r"file:headgate\.db-wal", OF_JOBS, "SQLite's write-ahead log is gone at a stop"),
     Allowed(
         ".*",
@@ -51,6 +52,9 @@ ALLOWED = (
         r"rest:/(entrance/\{id\}/results/\{n\}|filesystem/(openFile|resultsets?ToExcel))|cli:run stdout",
         frozenset(["data"]),
         "and so is what shows them",
+    ),
+    Allowed(
+        ".*", r"file:storage/artifacts/.*|rest:/bml/download", frozenset(["artifact"]), "users' files, as they are"
     ),
     Allowed(".*", r"file:credentials\.json", frozenset(["admin's token", "admin's password"]), "its purpose"),
     Allowed(".*", "environ:service", OF_THE_SERVICE | OF_FETCHING, "its own environment, readable by its user only"),
@@ -232,6 +236,7 @@ def _at_other_doors(canary: Canary, tmp_path: Path) -> None:
     birds.search("ended", "rest:login refused", wrong.content)
     other = canary.post("/entrance/submit", {}, **{"Token-Code": make("wrong token")})
     birds.search("ended", "rest:token refused", other.content)
+    _keep_artifact(canary)
     content = {"code": "SELECT ${password+1}", "runType": "sql"}
     variable = {"password": make("variable")}
     for labels in ({"engineType": "flink"}, {"engineType": f"flink-{make('variable')}"[:6] + "nope"}):
@@ -248,6 +253,23 @@ def _at_other_doors(canary: Canary, tmp_path: Path) -> None:
     birds.search("ended", "cli:run stdout", out)
     birds.search("ended", "cli:run stderr", err)
     birds.search("ended", "cli:jobs", "".join(headgate("jobs", "-o", "json")))
+
+
+def _keep_artifact(canary: Canary) -> None:
+    """A file with a secret; and one that is refused, whose name and fields hold some."""
+    url, headers = (
+        f"{canary.service.url}{PREFIX}/bml/upload",
+        {"Token-Code": canary.service.token, "Token-User": "admin"},
+    )
+    secret = f"password={canary.birds.make('artifact')}".encode()
+    kept = httpx2.post(url, files={"file": ("a.conf", secret)}, data={"name": ARTIFACT}, headers=headers)
+    assert kept.status_code == 200, kept.text
+    said = f"password={canary.birds.make('artifact field')}"
+    for fields in ({"name": said}, {"sha256": said}, {"resourceId": said, "version": said}):
+        route = url.replace("upload", "updateVersion") if "resourceId" in fields else url
+        refused = httpx2.post(route, files={"file": (f"{said}.jar", secret)}, data=fields, headers=headers)
+        assert refused.status_code == 400
+        canary.birds.search("ended", "rest:upload refused", refused.content)
 
 
 async def _grpc(canary: Canary) -> str:

@@ -57,6 +57,14 @@ def test_engines_are_those_that_there_are(headgate: Headgate) -> None:
     assert set(ENGINES) == labels | {"flink"}
 
 
+def test_artifacts_are_those_that_one_may_use(headgate: Headgate, service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "completed.csv"
+    file.write_text("x")
+    service.client().push_artifact(file)
+    assert "completed.csv" in offered(headgate, "artifact", "show", "comp")
+    service.client().remove_artifact("completed.csv")
+
+
 def test_statuses_one_after_the_other(headgate: Headgate) -> None:
     assert offered(headgate, "jobs", "--status", "Run") == ["Running"]
     assert offered(headgate, "jobs", "--status", "Running,F") == ["Running,Failed"]

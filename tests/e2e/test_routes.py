@@ -156,4 +156,6 @@ def test_the_description_shows_the_long_prefix_only(rest: Rest) -> None:
         "/jobhistory/setting/addObserveInfo", "/jobhistory/setting/deleteObserveInfo", "/filesystem/isExist",
         "/filesystem/fileInfo", "/filesystem/getUserRootPath", "/filesystem/createNewDir", "/filesystem/upload",
         "/filesystem/resultsetToExcel", "/filesystem/resultsetsToExcel",
+        "/bml/upload", "/bml/updateVersion", "/bml/download", "/bml/getBasic", "/bml/getVersions", "/bml/getResources",
+        "/bml/deleteVersion", "/bml/deleteResource",
     }  # fmt: skip

@@ -133,6 +133,19 @@ def test_it_is_listed_fetched_and_verified_like_every_other(engines: Engines, mo
     assert {each.check: each.state for each in installation.engines(Settings())}["seatunnel-9.9.9"] is State.FAIL
 
 
+def test_a_jar_that_a_newer_version_tells_of_is_fetched_too(
+    engines: Engines, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = home()
+    data, more = files._data(), repository.keep("org.tiny:more:1.0")
+    data["9.9.9"]["jars"]["starter"].append((more.coordinate, more.size, more.sha256))
+    assert "seatunnel-9.9.9  damaged" in engines("list")[1]
+    code, said, _ = engines("verify", "seatunnel-9.9.9")
+    assert code == 1 and "damaged: starter/more-1.0.jar is not there; fetch it again" in said
+    assert home() == before and "starter/more-1.0.jar" in jars(before)
+    assert engines("verify", "seatunnel-9.9.9")[0] == 0
+
+
 def test_known_connectors_are_on_the_class_path_of_engines_that_start_later(engines: Engines) -> None:
     before = home()
     code, said, _ = engines("add", "seatunnel-9.9.9", "connector-kafka", "connector-redis")

@@ -7,7 +7,7 @@ import re
 from commons.calls import rpc
 from commons.process.settings import Settings
 from services.engineconn import journal
-from services.entrance import idempotency, jobs, serving, spreadsheet, users, workspace
+from services.entrance import artifacts, idempotency, job_artifacts, jobs, serving, spreadsheet, users, workspace, zips
 from services.entrance.api import bodies, files
 from services.entrance.api import jobs as job_routes
 from services.entrance.api import workspace as workspace_routes
@@ -64,6 +64,11 @@ def _limits() -> list[str]:
         f"{workspace_routes.LARGEST_UPLOAD // MIB} MiB",
         f"{workspace_routes.MOST_FILES}",
         f"{workspace.LONGEST_NAME} bytes",
+        f"{SETTINGS['artifact_mb'].default} MiB",
+        f"{zips.MOST_ENTRIES:,}",
+        f"{zips.LARGEST_UNPACKED // 2**30} GiB",
+        f"{artifacts.MOST_READERS}",
+        f"{job_artifacts.MOST_JARS}",
         f"{rpc.LARGEST_MESSAGE // MIB} MiB",
     ]
 

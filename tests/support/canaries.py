@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 
 from tests.support.rest import PREFIX
+from tests.support.routes import ARTIFACT
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def answers(
         for task in tasks:
             for path in (task["logPath"], task["resultLocation"], f"{task['resultLocation']}/_0.dolphin"):
                 query = {name: str(task["taskID"]) for name in ("taskID", "jobId", "taskId")}
-                query |= {"path": path, "pageSize": "1000", "isAdminView": "true"}
+                query |= {"path": path, "pageSize": "1000", "isAdminView": "true", "resourceId": ARTIFACT}
                 filled = route.replace("{id}", str(task["taskID"])).replace("{n}", "0")
                 if "{" not in filled:
                     yield f"rest:{route.removeprefix(PREFIX)}", http.get(filled, params=query).content

@@ -59,6 +59,13 @@ ROWS_AT_ONCE = 1000
 WORK = Path(__file__).with_name("fake_work.py")
 
 
+def _shown(path: Path) -> str:
+    try:
+        return path.read_text()
+    except UnicodeDecodeError:
+        return f"{path.stat().st_size} bytes"
+
+
 def create() -> Engine:
     return Fake()
 
@@ -96,7 +103,7 @@ class Fake:
         statement, reason = -1, ""
         self._suspended, self._news = False, asyncio.Queue()
         for name, path in task.artifacts.items():
-            yield LogLine("INFO", f"artifact {name}: {path.read_text()}")
+            yield LogLine("INFO", f"artifact {name}: {_shown(path)}")
         if task.resume:
             yield LogLine("INFO", f"goes on from {Path(task.resume).read_text()}")
         outcome = Outcome.CANCELLED

@@ -14,6 +14,8 @@ from tests.support.rest import PREFIX, Rest
 ALERT = {
     "receiver": "alice,bob", "extra": {"title": "late", "detail": "more"}, "monitorLevel": "MINOR", "subSystemId": "1",
 }  # fmt: skip
+ARTIFACT = "asked"
+"""By this name an artifact is asked about; who asks makes it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ class Route:
         return "multipart/form-data" in self.said.get("requestBody", {}).get("content", {})
 
     @property
+    def fields(self) -> dict[str, Any]:
+        """The schemas of a form's fields, by name."""
+        content = self.said.get("requestBody", {}).get("content", {}).get("multipart/form-data", {})
+        return dict(content.get("schema", {}).get("properties", {}))
+
+    @property
     def names_a_job(self) -> bool:
         return "{id}" in self.path or bool({"jobId", "taskId"} & self.parameters("query").keys()) or self.observes
 
@@ -54,7 +62,7 @@ class Route:
     @property
     def takes_path(self) -> bool:
         """Whether it takes a path of a file: in the query, or in the body."""
-        return "path" in self.parameters("query") or self.takes_form or self.path.endswith("/createNewDir")
+        return "path" in {**self.parameters("query"), **self.fields} or self.path.endswith("/createNewDir")
 
     def body(self, key: str | int) -> object:
         """A good body, about the job `key` where it is about one."""
@@ -68,7 +76,7 @@ class Route:
     def ask(self, rest: Rest, key: str | int = 1, *, path: str = "", query: Any = None, **more: Any) -> httpx2.Response:
         """Call it about the job `key` or the file `path`, as far as it takes these; `query` is asked beside them."""
         place = {name: "0" for name in self.parameters("path")} | {"id": quote(str(key), safe="")}
-        usual = {"jobId": key, "taskId": key, "taskID": key, "path": path}
+        usual = {"jobId": key, "taskId": key, "taskID": key, "path": path, "resourceId": ARTIFACT}
         needed = {name: usual[name] for name in self._required()}
         if self.takes_json and not {"json", "content"} & more.keys():
             more["json"] = {"path": path} if self.takes_path else self.body(key)

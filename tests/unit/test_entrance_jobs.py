@@ -52,7 +52,9 @@ def jobs(refusing: Refusing, tmp_path: Path) -> Jobs:
     keys: Any = None
     logs: Any = None
     savepoints: Any = None
-    return Jobs(parts, parts, keys, instance, logs, savepoints, Storage(f"file://{tmp_path}"), SystemClock())
+    artifacts: Any = None
+    storage = Storage(f"file://{tmp_path}")
+    return Jobs(parts, parts, keys, instance, logs, savepoints, storage, SystemClock(), artifacts)
 
 
 @pytest.fixture

@@ -25,4 +25,11 @@ def test_it_holds_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     who: Known[int] = Known()
     for number in range(7):
         who.learn(str(number), number, who.version)
-    assert [who.find(str(number)) for number in range(7)] == [None] * 6 + [6]
+    assert [who.find(str(number)) for number in range(7)] == [None] * 4 + [4, 5, 6]
+
+
+def test_whom_nobody_asks_for_any_more_is_forgotten() -> None:
+    who: Known[int] = Known()
+    who.learn("gone", 1, who.version, at_most_seconds=0)
+    who.learn("here", 2, who.version)
+    assert list(who._known) == ["here"]

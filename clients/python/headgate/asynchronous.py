@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 
-from headgate import credentials, markup
+from headgate import artifacts, credentials, markup
 from headgate.errors import HeadgateError, NoSuchResult
 from headgate.http import PREFIX, Http
 from headgate.values import ENDED, Column, Progress, Savepoint, Update
@@ -309,6 +310,34 @@ class AsyncClient:
     async def revoke_token(self, id: int) -> None:
         """The token is void at once, and the log-ins of its users end."""
         await self._http.post("/user/token-revoke", {"id": id})
+
+    async def push_artifact(self, path: str | Path, name: str | None = None) -> dict[str, Any]:
+        """A file becomes your artifact `name` (by default that of the file, without .jar), or its next version.
+
+        {resourceId, name, version, sha256, size, warnings, unchanged}: nothing is sent when the newest version is this
+        file already. A job has it by `configuration={"headgate.jars": "<name>"}`.
+        """
+        return await artifacts.push(self._http, Path(path), name)
+
+    async def artifacts(self) -> list[dict[str, Any]]:
+        """Your artifacts and those shared with you, each by its newest version."""
+        return await artifacts.every(self._http)
+
+    async def artifact(self, reference: str) -> dict[str, Any]:
+        """What is known of one: by name, <owner>/<name> or id, with @v000001 of that version."""
+        return await artifacts.about(self._http, reference)
+
+    async def pull_artifact(self, reference: str, path: str | Path = ".") -> Path:
+        """Its file, as `path` or into that folder; it appears there whole, with the sum it was pushed with."""
+        return await artifacts.pull(self._http, reference, Path(path))
+
+    async def remove_artifact(self, reference: str) -> None:
+        """It goes, or with @v000001 that version. Refused while a job that has not ended uses it."""
+        await artifacts.remove(self._http, reference)
+
+    async def share_artifact(self, reference: str, users: Sequence[str]) -> list[str]:
+        """These users may read and use it from now on, and no others; ["*"] is everybody."""
+        return await artifacts.share(self._http, reference, users)
 
     async def close(self) -> None:
         """End its connections; also at the end of `async with`."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from headgate import accounts, credentials, printing, savepoints
+from headgate import accounts, artifact_commands, credentials, printing, savepoints
 from headgate.client import Client, Job
 from headgate.errors import HeadgateError
 from headgate.follow import EXIT, Follower
@@ -59,6 +59,7 @@ app = typer.Typer(
 )
 app.add_typer(accounts.app, name="users")
 app.add_typer(savepoints.app, name="savepoints")
+app.add_typer(artifact_commands.app, name="artifact")
 
 
 def main() -> None:

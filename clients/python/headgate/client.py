@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
@@ -217,6 +218,34 @@ class Client:
     def revoke_token(self, id: int) -> None:
         """The token is void at once, and the log-ins of its users end."""
         now(self._client.revoke_token(id))
+
+    def push_artifact(self, path: str | Path, name: str | None = None) -> dict[str, Any]:
+        """A file becomes your artifact `name` (by default that of the file, without .jar), or its next version.
+
+        {resourceId, name, version, sha256, size, warnings, unchanged}: nothing is sent when the newest version is this
+        file already. A job has it by `configuration={"headgate.jars": "<name>"}`.
+        """
+        return now(self._client.push_artifact(path, name))
+
+    def artifacts(self) -> list[dict[str, Any]]:
+        """Your artifacts and those shared with you, each by its newest version."""
+        return now(self._client.artifacts())
+
+    def artifact(self, reference: str) -> dict[str, Any]:
+        """What is known of one: by name, <owner>/<name> or id, with @v000001 of that version."""
+        return now(self._client.artifact(reference))
+
+    def pull_artifact(self, reference: str, path: str | Path = ".") -> Path:
+        """Its file, as `path` or into that folder; it appears there whole, with the sum it was pushed with."""
+        return now(self._client.pull_artifact(reference, path))
+
+    def remove_artifact(self, reference: str) -> None:
+        """It goes, or with @v000001 that version. Refused while a job that has not ended uses it."""
+        now(self._client.remove_artifact(reference))
+
+    def share_artifact(self, reference: str, users: Sequence[str]) -> list[str]:
+        """These users may read and use it from now on, and no others; ["*"] is everybody."""
+        return now(self._client.share_artifact(reference, users))
 
     def close(self) -> None:
         """End its connections; also at the end of `with`."""

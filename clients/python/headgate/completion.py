@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 from rich.markup import escape
 
@@ -18,12 +20,12 @@ _LONGEST_CODE = 40
 
 def job_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Your newest jobs, each with what it is; none when the service does not answer soon."""
-    where = {name: ctx.params.get(name) for name in ("url", "user", "token")}
-    try:
-        with Client(**where, timeout_seconds=ANSWER_SECONDS) as client:
-            return [(str(task["taskID"]), _about(task)) for task in client.jobs(page_size=MOST_JOBS)]
-    except (HeadgateError, OSError):
-        return []
+    return _asked(ctx, lambda client: [(str(t["taskID"]), _about(t)) for t in client.jobs(page_size=MOST_JOBS)])
+
+
+def artifact_names(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The artifacts you may use, each with its file; none when the service does not answer soon."""
+    return _asked(ctx, lambda client: [_named(each, client.credentials.user) for each in client.artifacts()])
 
 
 def engines(incomplete: str) -> list[str]:
@@ -36,6 +38,21 @@ def statuses(incomplete: str) -> list[str]:
     before = incomplete.rpartition(",")[0]
     written = before.split(",") if before else []
     return [",".join([*written, status]) for status in STATUSES if status not in written]
+
+
+def _asked(ctx: typer.Context, what: Callable[[Client], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+    where = {name: ctx.params.get(name) for name in ("url", "user", "token")}
+    try:
+        with Client(**where, timeout_seconds=ANSWER_SECONDS) as client:
+            return what(client)
+    except (HeadgateError, OSError):
+        return []
+
+
+def _named(artifact: dict[str, object], user: str) -> tuple[str, str]:
+    own = artifact["user"] == user
+    name = artifact["name"] if own else f"{artifact['user']}/{artifact['name']}"
+    return str(name), escape(plain(f"{artifact['version']} {artifact['fileName']}"))
 
 
 def _about(task: dict[str, object]) -> str:

@@ -18,10 +18,8 @@ app = typer.Typer(
     help="""Keep the states of running jobs, and go on from them.
 
     \b
-    A day of a stream:
-      id=$(headgate submit orders.conf --engine seatunnel)
-      headgate savepoints suspend $id                                     its state is kept, the job ends
-      headgate submit orders.conf --engine seatunnel --set headgate.resume=$id    another goes on from there
+    Example: headgate savepoints suspend 17                                         its state is kept, and it ends
+             headgate submit orders.conf --engine seatunnel --set headgate.resume=17   another goes on from there
     """,
 )
 

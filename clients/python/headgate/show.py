@@ -73,4 +73,5 @@ def one(values: Mapping[str, Any], form: Format) -> None:
         rows(list(values), [list(values.values())], form)
     else:
         for name, value in values.items():
-            print(f"{name}: {value}" if len(values) > 1 else value)
+            shown = plain(str(value))
+            print(f"{name}: {shown}" if len(values) > 1 else shown)

@@ -64,7 +64,7 @@ class Flink:
         self._reach = Reach.of(own.get("flink_paths", ""), own.get("flink_set_keys", ""), select)
         state = spec.state / "flink"
         for folder in (spec.workspace, state):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         reached = [spec.workspace, workdir, state, *self._reach.folders]
         self._states = States(state, [spec.workspace, state, *self._reach.folders])
         ground = Ground(spec, found, workdir, state, reached, free_port(), self._tell)

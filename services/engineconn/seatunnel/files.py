@@ -77,7 +77,8 @@ def package(engines_home: Path, version: str) -> Package:
     jars = distribution(version)
     size = sum(jar.size for jar in jars.all_jars)
     target = engines_home / "seatunnel" / version
-    return Package(f"seatunnel-{version}", f"SeaTunnel {version}", target, size, _fill(jars))
+    needs = [f"{folder}/{jar.file_name}" for folder, entries in jars.jars.items() for jar in entries]
+    return Package(f"seatunnel-{version}", f"SeaTunnel {version}", target, size, _fill(jars), needs)
 
 
 def distribution(version: str) -> Distribution:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from commons.process.telemetry import Scrape
 from commons.storage import Storage
 from services.entrance.api import (
+    artifacts,
     document,
     downloads,
     errors,
@@ -23,6 +24,7 @@ from services.entrance.api import (
     users,
     workspace,
 )
+from services.entrance.artifacts import Artifacts
 from services.entrance.engines import Engines
 from services.entrance.jobs import Jobs
 from services.entrance.results import Results
@@ -35,6 +37,7 @@ PREFIX, ALIAS = "/api/rest_j/v1", "/api"
 
 def build(
     jobs_: Jobs,
+    artifacts_: Artifacts,
     users_: Users,
     engines: Engines,
     savepoints_: Savepoints,
@@ -47,7 +50,7 @@ def build(
     app = door()
     app.state.jobs, app.state.users, app.state.storage = jobs_, users_, storage
     app.state.results, app.state.engines, app.state.workspaces = Results(storage), engines, workspaces
-    app.state.savepoints = savepoints_
+    app.state.savepoints, app.state.artifacts = savepoints_, artifacts_
     app.state.ready, app.state.scrape = ready, scrape
     app.add_middleware(measuring.Measured)
     return app
@@ -57,7 +60,9 @@ def door() -> document.Door:
     """The application without what stands behind it: its routes and its OpenAPI document."""
     app = document.Door()
     # they are tried in this order, so what is asked for most comes first
-    families = (jobs, events, streams, history, files, users, operation, savepoints, statistics, downloads, workspace)
+    families = (
+        jobs, events, streams, history, files, users, operation, savepoints, statistics, downloads, workspace, artifacts
+    )  # fmt: skip
     for family in families:
         app.include_router(family.router, prefix=PREFIX)
     for family in families:

@@ -23,6 +23,7 @@ _TAGS = [
     {"name": "entrance", "description": "Jobs: submit, watch, kill, and read their results."},
     {"name": "jobhistory", "description": "Jobs that are and were, and what is noted beside them."},
     {"name": "filesystem", "description": "Result sets, logs and the caller's workspace as files."},
+    {"name": "bml", "description": "Artifacts: files that jobs bring with them, in versions that never change."},
     {"name": "operation", "description": "The service at work."},
     {"name": "health", "description": "Whether the service is there; no log-in, no envelope."},
 ]

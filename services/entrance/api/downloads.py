@@ -107,8 +107,12 @@ def _separator(query: Mapping[str, str]) -> str:
 
 
 def _attachment(content: Iterator[bytes], query: Mapping[str, str], kind: str) -> StreamingResponse:
-    name = f"{query.get('outputFileName') or 'downloadResultset'}.{kind}"
+    headers = disposition(f"{query.get('outputFileName') or 'downloadResultset'}.{kind}")
+    return StreamingResponse(content, media_type=_XLSX if kind == "xlsx" else _CSV, headers=headers)
+
+
+def disposition(name: str) -> dict[str, str]:
+    """The header that makes an answer a file of this name."""
     plain = name.isascii() and all(each.isalnum() or each in "._-" for each in name)
     shown = f"filename={name}" if plain else f"filename*=UTF-8''{quote(name, safe='')}"
-    headers = {"Content-Disposition": f"attachment;{shown}"}
-    return StreamingResponse(content, media_type=_XLSX if kind == "xlsx" else _CSV, headers=headers)
+    return {"Content-Disposition": f"attachment;{shown}"}
