@@ -242,3 +242,11 @@ async def test_a_sql_job_is_suspended_and_gone_on_from(flink: Flink) -> None:
         await again.said("+I[")
         first = next(line for line in again.log if line.startswith("+I["))
         assert int(first[3:-1]) > 9, "it goes on where it was"
+
+
+async def test_sql_has_its_jars_on_its_own_class_path_alone(flink: Flink) -> None:
+    code = """SET 'execution.runtime-mode' = 'batch';
+    CREATE TEMPORARY FUNCTION shout AS 'headgate.tests.Shout'; SELECT shout(b) AS s FROM (VALUES ('x')) AS t(b)"""
+    events = await flink.opened.run(flink.opened.task(code, artifacts={"functions": flink.jar}))
+    assert rows(events) == [{"s": "X!"}], last(events)
+    assert "headgate.tests.Shout" in last(await flink.opened.run(flink.opened.task(code))).message

@@ -83,12 +83,12 @@ class Opened:
 
 
 def jar(folder: Path, version: str, *, main_class: str = "") -> Path:
-    """The job of `java/CountJob.java` as a jar, compiled for the version."""
+    """What lies in `java/`, the job CountJob and the function Shout, as a jar compiled for the version."""
     home = Settings().engines_folder / "flink" / version
     class_path = ":".join(str(one) for one in home.glob("lib/*.jar"))
-    source = Path(__file__).parent / "java" / "CountJob.java"
+    sources = [str(one) for one in (Path(__file__).parent / "java").glob("*.java")]
     made = folder / "classes"
-    subprocess.run(["javac", "--release", "11", "-d", str(made), "-cp", class_path, str(source)], check=True)
+    subprocess.run(["javac", "--release", "11", "-d", str(made), "-cp", class_path, *sources], check=True)
     file = folder / "count.jar"
     with zipfile.ZipFile(file, "w") as archive:
         if main_class:

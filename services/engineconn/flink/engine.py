@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -66,6 +68,7 @@ class Flink:
         for folder in (spec.workspace, state):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         reached = [spec.workspace, workdir, state, *self._reach.folders]
+        self._jars_folder = workdir / "jars"
         self._states = States(state, [spec.workspace, state, *self._reach.folders])
         ground = Ground(spec, found, workdir, state, reached, free_port(), self._tell)
         gateway = self._gateway = Gateway(workdir)
@@ -114,6 +117,7 @@ class Flink:
         finally:
             self._running = None
             self._cancelled.discard(key)
+            shutil.rmtree(self._jars_folder, ignore_errors=True)
 
     async def _alive(self, run: Callable[[], Awaitable[TaskEnded]]) -> TaskEnded:
         """How the work ended, while the engine lives; the work may still say its last when the engine dies."""
@@ -132,8 +136,9 @@ class Flink:
     def _script(self, task: Task, running: Running) -> tuple[Work, Callable[[], Awaitable[TaskEnded]]]:
         gateway, cluster = self._gateway, self._cluster
         assert gateway is not None and cluster is not None
+        jars = _linked(task, self._jars_folder)
         script = Script(
-            task, gateway.jvm, self._settings, self._reach, running.say_blocking, self._states, self._version
+            task, gateway.jvm, self._settings, self._reach, running.say_blocking, self._states, self._version, jars
         )
 
         async def run() -> TaskEnded:
@@ -213,6 +218,15 @@ class Flink:
             telling = asyncio.create_task(self._running.say(LogLine("WARN", text)))
             self._telling.add(telling)
             telling.add_done_callback(self._telling.discard)
+
+
+def _linked(task: Task, folder: Path) -> list[Path]:
+    """The task's artifacts where the cluster reaches them: no job reaches the folders of tasks."""
+    folder.mkdir(exist_ok=True)
+    links = [(folder / f"{number}.jar", path) for number, path in enumerate(task.artifacts.values())]
+    for link, path in links:
+        os.link(path, link)
+    return [link for link, _ in links]
 
 
 def _starting(ground: Ground) -> str:

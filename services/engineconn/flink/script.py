@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -49,6 +50,8 @@ class Script:
     say: Callable[[Event], None]
     states: States
     version: str
+    jars: Sequence[Path]
+    """Of the job, for its session alone."""
     cancelled: bool = False
     suspended: bool = False
     job_id: str = ""
@@ -68,9 +71,7 @@ class Script:
             current, error = self._check(statements)
             if error is not None:
                 return self._failed(current, error, codes.STATEMENT_INVALID)
-            session = Session(
-                self.jvm, self.settings, policy.settings(self.task.configuration, version=self.version), self.reach
-            )
+            session = self._session()
             self._resume = self.task.resume
             if self._resume and (why := self.states.refusal(self._resume)) is not None:
                 return TaskEnded(Outcome.FAILED, codes.STATEMENT_FAILED, why)
@@ -88,9 +89,7 @@ class Script:
 
     def _check(self, statements: list[Statement]) -> tuple[Statement, SqlError | None]:
         """The first statement that cannot work, and why; nothing with an effect has run then."""
-        scratch = Session(
-            self.jvm, self.settings, policy.settings(self.task.configuration, version=self.version), self.reach
-        )
+        scratch = self._session()
         for current in statements:
             if self.cancelled:
                 break
@@ -102,6 +101,14 @@ class Script:
                 return current, error
         self._log(f"{len(statements)} statement(s) checked")
         return statements[0], None
+
+    def _session(self) -> Session:
+        """A fresh one, with the job's jars on its class path. Raises SqlError."""
+        settings = policy.settings(self.task.configuration, version=self.version)
+        session = Session(self.jvm, self.settings, settings, self.reach)
+        for jar in self.jars:
+            session.load(jar)
+        return session
 
     def _one(self, session: Session, current: Statement) -> None:
         """Run a statement and tell its story. Raises SqlError unless it was cancelled."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
@@ -170,6 +171,12 @@ class Session:
         else:
             self.execute(text)
             self._history.append((jar, lambda: self.env.executeSql(text)))
+
+    def load(self, jar: Path) -> None:
+        """Add a jar that was registered to the class path of this session. Raises SqlError."""
+        text = f"ADD JAR '{jar}'"
+        self.execute(text)
+        self._history.append((f"jar {jar}", lambda: self.env.executeSql(text)))
 
     def create_without_rows(self, parsed: Parsed) -> None:
         """Of CREATE TABLE … AS: the table alone, here and in what this session becomes."""
