@@ -35,6 +35,12 @@ QUEUE_FULL: Final = 12001
 JOB_UNKNOWN: Final = 20011
 """400: there is no such job, or it is not the caller's to see."""
 
+# once jobs: Linkis' own, told within a good answer whose isError is true
+OPERATOR_UNKNOWN: Final = 20030
+"""400: there is no such operator for a once job; told by `isError` in a good answer."""
+OPERATOR_KEY_MISSING: Final = 20031
+"""400: an operator lacks a parameter; told by `isError` in a good answer."""
+
 # how jobs end
 KILLED: Final = 31001
 """job: somebody killed it."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from commons.process.errors import Conflict, Invalid, NotFound
+from commons.process.errors import Conflict, Invalid, NotFound, Unavailable
 from protocol import codes
 from protocol.ecm.client import Stub as Ecm
 from protocol.ecm.v1 import ecm_pb2
@@ -44,14 +45,16 @@ class Savepoints:
         return dict(reply.result)
 
     async def make(self, job: pb.Job, operation: str) -> pb.Savepoint:
-        """The savepoint, once it is recorded; after `suspend` the job ends."""
+        """The savepoint, once it is recorded; after `suspend` the job ends. Raises Unavailable when that takes long."""
         path = (await self.operate(job, operation))["path"]
-        async with asyncio.timeout(RECORDED_SECONDS):
-            while True:
-                found = [each for each in await self.of(job) if each.path == path]
-                if found:
-                    return found[-1]
-                await asyncio.sleep(LOOK_SECONDS)
+        until = time.monotonic() + RECORDED_SECONDS
+        while time.monotonic() < until:
+            found = [each for each in await self.of(job) if each.path == path]
+            if found:
+                return found[-1]
+            await asyncio.sleep(LOOK_SECONDS)
+        what = f"the savepoint is made, but not recorded yet: /entrance/{job.job_id}/savepoints lists it once it is"
+        raise Unavailable(codes.OPERATION_FAILED, what)
 
     async def of(self, job: pb.Job) -> list[pb.Savepoint]:
         """All that the job has made, the oldest first."""

@@ -3,6 +3,7 @@
 The rows in wire/*.json are distilled from a real Linkis 1.8.0: the request, and of its answer the HTTP status, the
 envelope's `method`, `status` and `message`, and of `data` each key with its JSON type, or with its value as {"is": …}
 where clients read that. Rows about its JDBC engine ask for Flink. `data` is null where the answer was no envelope.
+Results of once jobs' operators are told by its source: there was no once engine to ask.
 """
 
 from __future__ import annotations
@@ -50,9 +51,11 @@ ENDED = {
 """Jobs that the rows ask about, and how they end."""
 ENDLESS = (
     ("running", "IDE"), ("killed", "IDE"), ("victim", "KILL"), ("kill1", "KILL"), ("kill2", "KILL"),
-    ("busy1", "BUSY"), ("busy2", "BUSY"), ("queued", "BUSY"), ("dropped", "BUSY"),
+    ("busy1", "BUSY"), ("busy2", "BUSY"), ("queued", "BUSY"), ("dropped", "BUSY"), ("once", "ONCE"),
 )  # fmt: skip
 """Jobs that do not end by themselves, and their creators: of each, two may run."""
+ONCE = b'{"jobContent": {"runType": "shell", "code": "echo once"}, "runtime": {}, "source": {}, "variable": {}}'
+"""A once job."""
 
 DELIBERATE = [
     (r"data\.(trace_id|field): more$", "errors say under which id the log has more, and which field is at fault"),
@@ -86,6 +89,10 @@ DELIBERATE = [
     (r"^bml getBasic \| data\.basic\.(name|versionInfo|sharedWith|usedBy): more$", "who uses an artifact is told"),
     (r"^bml deleteVersion \| ", "a version can be deleted"),
     (r"^bml download_(deleted|missing) \| http: 400, not 500$", "what is not there is no fault of the service"),
+    (r"^manager (create|ask)EngineConn \| data\.(taskID|execID): more$", "the job of an engine is told"),
+    (r"^manager createEngineConn_\w+ \| ", "what is wrong with a once job is told as of any submit"),
+    (r"^manager \w+ \| data\.engine\..*\.mapping(Ports|Host): null, not str$", "what there is not is null"),
+    (r"^manager killEngineConn_missing \| ", "an unknown engine is told as one, whatever it is asked"),
     (r"^table openfile_many_p61 \| data\.totalLine: 5, not 0$", "results are not cut at 5000 rows"),
 ]  # fmt: skip
 """Differences that we want: a pattern of `<row> | <difference>`, and why."""
@@ -117,15 +124,15 @@ def values(service: Service) -> Iterator[dict[str, str]]:
         "user": service.user, "password": service.password, "token": service.token, "now": str(_now()),
         "root": f"file://{root}", "script": f"file://{root}/given/a.sql", "unknown.exec": _exec_id("unknown"),
         **{f"{name}.{what}": value for name, job in jobs.items() for what, value in _of(job).items()},
-        "bml.id": _material(service),
+        "bml.id": _material(service, b"bml-content"), "once.content": f"resource_036{_material(service, ONCE)}v000001",
     }  # fmt: skip
     for job in jobs.values():
         job.kill()
 
 
-def _material(service: Service) -> str:
+def _material(service: Service, content: bytes) -> str:
     """The id of an artifact that there is."""
-    headers, form = {"Token-Code": service.token, "Token-User": service.user}, {"file": ("u.txt", b"bml-content")}
+    headers, form = {"Token-Code": service.token, "Token-User": service.user}, {"file": ("u.txt", content)}
     reply = httpx2.post(f"{service.url}{PREFIX}/bml/upload", files=form, headers=headers)
     return str(reply.json()["data"]["resourceId"])
 

@@ -2,6 +2,7 @@
 
 linkis-cli 1.8.0 was recorded against a real Linkis. The Java computation client (UJES) is told by its source: it fails
 at a JSON type that it does not expect, so the types are asserted here. The Python SDK runs for real in test_flink.py.
+The Java client's once jobs are in test_once.py, here only with a real engine.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import httpx2
 import pytest
 
 from tests.conftest import Service
+from tests.support.jobs import eventually
+from tests.support.once import COMPLETED, OnceClient
 from tests.support.rest import PREFIX
 
 AGENT = {"User-Agent": "Apache-HttpClient/4.5.14 (Java/11.0.24)", "Accept-Encoding": "gzip,deflate"}
@@ -181,3 +184,17 @@ def test_the_java_client_finds_its_gateway_and_alerts(java: Linkis) -> None:
     java.get("/jobhistory/setting/deleteObserveInfo", taskId=submitted["taskID"])
     java.get(f"/entrance/{submitted['execID']}/pause")
     assert java.ended(submitted["taskID"])["status"] == "Succeed"
+
+
+def test_the_java_client_runs_a_once_job_on_flink(java: Linkis, service: Service) -> None:
+    once = OnceClient(service, engine="flink-1.20.5")
+    code = "CREATE TABLE n (n INT) WITH ('connector' = 'datagen', 'number-of-rows' = '${rows}'); SELECT COUNT(*) FROM n"
+    once.submit(code, "sql", variable={"rows": "7"}, runtime={"execution.runtime-mode": "batch"})
+    eventually(lambda: once.status().lower() in COMPLETED, "it ends", 240)
+    task = java.ended(once.data["taskID"])
+    assert (once.status(), task["status"], task["runType"]) == ("Success", "Succeed", "sql"), task["errDesc"]
+    (child,) = java.get("/filesystem/getDirFileTrees", path=task["resultLocation"])["dirFileTrees"]["children"]
+    assert java.get("/filesystem/openFile", path=child["path"])["fileContent"] == [["7"]]
+    assert once.operate("engineConnMetrics")["metrics"]["statements"]
+    assert any("SELECT COUNT" in line for line in once.log()["logs"])
+    once.close()

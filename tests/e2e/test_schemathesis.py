@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -36,6 +37,8 @@ def made_up(service: Service, folder: Path, phases: str, examples: int) -> str:
     rest = Rest(service)
     for _ in range(TOKENS):
         token = rest.http.post(f"{PREFIX}/user/token-create").json()["data"]["token"]
+    once = json.dumps({"jobContent": {"runType": "sql", "code": "rows 1"}})
+    stored = rest.http.post(f"{PREFIX}/bml/upload", files={"file": ("once.json", once)}).json()["data"]
     rest.http.close()
     command = [
         sys.executable, "-m", "schemathesis.cli", "--no-color", "run", f"{service.url}/openapi.json",
@@ -44,7 +47,10 @@ def made_up(service: Service, folder: Path, phases: str, examples: int) -> str:
         "--request-timeout", "60", "--continue-on-failure", "--warnings", "off", "--suppress-health-check", "all",
         "--header", f"Token-Code:{token}", "--header", f"Token-User:{service.user}",
     ]  # fmt: skip
-    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
+    environment = {
+        **os.environ, "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks", "PYTHONPATH": str(ROOT),
+        "HEADGATE_TEST_ONCE": f"resource_036{stored['resourceId']}{stored['version']}",
+    }  # fmt: skip
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
     assert "Traceback" not in (folder / "service.log").read_text()

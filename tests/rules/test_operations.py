@@ -11,7 +11,7 @@ from services.entrance import artifacts, idempotency, job_artifacts, jobs, servi
 from services.entrance.api import bodies, files
 from services.entrance.api import jobs as job_routes
 from services.entrance.api import workspace as workspace_routes
-from services.entrance.wire import exec_id, logs, queries, results
+from services.entrance.wire import exec_id, logs, objects, queries, results
 from services.entrance.wire import jobs as submits
 from services.jobhistory import jobs as history
 from services.jobhistory.tables import GROUP
@@ -29,7 +29,7 @@ def _limits() -> list[str]:
         f"{bodies.LARGEST_LOG_IN // 1024} KiB",
         f"{bodies.LARGEST_AT_ONCE // MIB} MiB",
         f"{bodies.LONGEST_READ_SECONDS:.0f} s",
-        f"{bodies.DEEPEST}",
+        f"{objects.DEEPEST}",
         f"{serving.LARGEST_HEAD // 1024} KiB",
         f"{submits.LARGEST_CODE // MIB} MiB",
         f"{jobs.LONGEST_CODE:,} bytes",

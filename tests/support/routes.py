@@ -16,6 +16,12 @@ ALERT = {
 }  # fmt: skip
 ARTIFACT = "asked"
 """By this name an artifact is asked about; who asks makes it."""
+ASKED = {
+    "executeEngineConnOperation": "status",
+    "executeECMOperation": "engineConnLog",
+    "executeECMOperationByEC": "engineConnLog",
+}
+"""Routes that ask something of a job through its engine, and what they are asked here."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,12 @@ class Route:
 
     @property
     def names_a_job(self) -> bool:
-        return "{id}" in self.path or bool({"jobId", "taskId"} & self.parameters("query").keys()) or self.observes
+        in_body = self.observes or self.names_an_engine
+        return "{id}" in self.path or bool({"jobId", "taskId"} & self.parameters("query").keys()) or in_body
+
+    @property
+    def names_an_engine(self) -> bool:
+        return str(self) in ("getEngineConn", "killEngineConn", *ASKED)
 
     @property
     def observes(self) -> bool:
@@ -68,6 +79,9 @@ class Route:
         """A good body, about the job `key` where it is about one."""
         if self.observes:
             return {"taskId": key, **ALERT}
+        if self.names_an_engine:
+            operation = {"__operator_name__": ASKED.get(str(self)), "engineConnInstance": key}
+            return {"applicationName": "linkis-cg-engineconn", "instance": key, "parameters": operation}
         return {"idList": [key], "taskIDList": [key]} if self.path.endswith("/killJobs") else {}
 
     def _required(self) -> list[str]:

@@ -17,6 +17,7 @@ from services.entrance.api import (
     history,
     jobs,
     measuring,
+    once,
     operation,
     savepoints,
     statistics,
@@ -27,6 +28,8 @@ from services.entrance.api import (
 from services.entrance.artifacts import Artifacts
 from services.entrance.engines import Engines
 from services.entrance.jobs import Jobs
+from services.entrance.once import OnceJobs
+from services.entrance.operators import Operators
 from services.entrance.results import Results
 from services.entrance.savepoints import Savepoints
 from services.entrance.users import Users
@@ -51,6 +54,7 @@ def build(
     app.state.jobs, app.state.users, app.state.storage = jobs_, users_, storage
     app.state.results, app.state.engines, app.state.workspaces = Results(storage), engines, workspaces
     app.state.savepoints, app.state.artifacts = savepoints_, artifacts_
+    app.state.once, app.state.operators = OnceJobs(jobs_, artifacts_), Operators(jobs_, savepoints_)
     app.state.ready, app.state.scrape = ready, scrape
     app.add_middleware(measuring.Measured)
     return app
@@ -61,7 +65,8 @@ def door() -> document.Door:
     app = document.Door()
     # they are tried in this order, so what is asked for most comes first
     families = (
-        jobs, events, streams, history, files, users, operation, savepoints, statistics, downloads, workspace, artifacts
+        jobs, events, streams, history, files, users, operation, savepoints, statistics, downloads, workspace,
+        artifacts, once,
     )  # fmt: skip
     for family in families:
         app.include_router(family.router, prefix=PREFIX)

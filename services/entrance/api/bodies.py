@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import ClassVar
 
-import msgspec
 from fastapi import Request
 
 from commons.process.errors import HeadgateError, Invalid, TooLarge, Unavailable
 from protocol import codes
+from services.entrance.wire.objects import parse_object
 
 LARGEST_BODY = 12 * 1024 * 1024
 LARGEST_LOG_IN = 64 * 1024
@@ -18,7 +18,6 @@ LARGEST_LOG_IN = 64 * 1024
 LARGEST_AT_ONCE = 256 * 1024 * 1024
 """Bytes of all bodies that are being read."""
 LONGEST_READ_SECONDS = 60.0
-DEEPEST = 64
 
 
 class WrongType(HeadgateError):
@@ -44,7 +43,7 @@ class _AtOnce:
 async def json_object(request: Request, *, may_lack: bool = False, largest: int = LARGEST_BODY) -> dict[str, object]:
     """The body as a JSON object; an empty one when there is no body and `may_lack` allows it.
 
-    Its texts hold no NUL and it is nested at most `DEEPEST` deep. Raises what names the field and the fix.
+    See `parse_object`. Raises what names the field and the fix.
     """
     raw = await _whole(request, largest)
     if not raw.strip():
@@ -56,16 +55,7 @@ async def json_object(request: Request, *, may_lack: bool = False, largest: int 
         raise WrongType(
             codes.REQUEST_INVALID, f"Content-Type must be application/json, not {kind[:60]!r}", field="Content-Type"
         )
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(codes.REQUEST_INVALID, f"the body is not JSON in UTF-8: {error}", field="body") from None
-    except RecursionError:
-        raise _too_deep() from None
-    if not isinstance(value, dict):
-        raise Invalid(codes.REQUEST_INVALID, "the body must be a JSON object", field="body")
-    _check(value, b"\\u0000" in raw)
-    return value
+    return parse_object(raw, "body")
 
 
 async def bounded(request: Request, largest: int, field: str) -> AsyncGenerator[bytes, None]:
@@ -105,33 +95,6 @@ async def _whole(request: Request, largest: int) -> bytearray:
     finally:
         _AtOnce.held -= len(raw)
     return raw
-
-
-def _check(value: object, may_hold_nul: bool) -> None:
-    """Refuse what is nested too deep, or a text with a NUL: neither has a meaning anywhere behind this door."""
-    level = [("", value)]
-    for _ in range(DEEPEST):
-        inner: list[tuple[str, object]] = []
-        for path, each in level:
-            items = each.items() if isinstance(each, dict) else enumerate(each) if isinstance(each, list) else ()
-            for name, item in items:
-                if isinstance(item, (dict, list)):
-                    inner.append((f"{path}{name}.", item))
-                if may_hold_nul and (_has_nul(item) or _has_nul(name)):
-                    field = f"{path}{name}".replace("\0", "")
-                    raise Invalid(codes.REQUEST_INVALID, f"{field} holds a NUL character; remove it", field=field)
-        if not inner:
-            return
-        level = inner
-    raise _too_deep()
-
-
-def _has_nul(value: object) -> bool:
-    return isinstance(value, str) and "\0" in value
-
-
-def _too_deep() -> Invalid:
-    return Invalid(codes.REQUEST_INVALID, f"the body is nested more than {DEEPEST} deep; flatten it", field="body")
 
 
 def _too_large(field: str, largest: int) -> TooLarge:

@@ -24,6 +24,7 @@ _TAGS = [
     {"name": "jobhistory", "description": "Jobs that are and were, and what is noted beside them."},
     {"name": "filesystem", "description": "Result sets, logs and the caller's workspace as files."},
     {"name": "bml", "description": "Artifacts: files that jobs bring with them, in versions that never change."},
+    {"name": "linkisManager", "description": "Once jobs, by the engines that Linkis creates for them."},
     {"name": "operation", "description": "The service at work."},
     {"name": "health", "description": "Whether the service is there; no log-in, no envelope."},
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import UnionType
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from commons.process.errors import Invalid
 from protocol import codes
@@ -53,18 +56,18 @@ _KEY: dict[str, object] = {
 }
 
 
-def _submitting(name: str) -> Declared:
+def submitting(name: str, body: type[BaseModel] | UnionType, answer: type[BaseModel]) -> Declared:
+    """What is declared of a route that submits a job."""
     also = {
         403: "The kind of engine is for administrators only.",
         409: "The Idempotency-Key was used for another submit.",
         429: "The tenant has as many jobs waiting as it may; try again later.",
     }
-    body = shapes.Submit | shapes.Execute
-    return declared(name, shapes.Submitted, body=body, headers={HEADER: _KEY}, also=also, links=job_links())
+    return declared(name, answer, body=body, headers={HEADER: _KEY}, also=also, links=job_links())
 
 
-@router.post("/execute", **_submitting("execute"))
-@router.post("/submit", **_submitting("submit"))
+@router.post("/execute", **submitting("execute", shapes.Submit | shapes.Execute, shapes.Submitted))
+@router.post("/submit", **submitting("submit", shapes.Submit | shapes.Execute, shapes.Submitted))
 async def submit(request: Request) -> dict[str, object]:
     """Submit a job; it is saved for good when the answer comes. Both routes take the new body and the older one."""
     asker = await asker_of(request)

@@ -67,7 +67,7 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
         engine=engine,
         user=named,
         creator=creator,
-        execute_once="executeOnce" in labels and str(labels["executeOnce"]).lower() != "false",
+        execute_once=_once(labels),
         queuing_timeout_seconds=_count(labels, "jobQueuingTimeout", LONGEST_SECONDS),
         running_timeout_seconds=_count(labels, "jobRunningTimeout", LONGEST_SECONDS),
         retries=_count(labels, "jobRetryCount", MOST_RETRIES),
@@ -76,6 +76,12 @@ def parse_submit(body: object, user: str, request_ip: str) -> Submit:
         params=params,
         source={**_mapping(body, "source"), "requestIP": request_ip},
     )
+
+
+def _once(labels: Mapping[str, object]) -> bool:
+    """Two labels say it: executeOnce by being there, engineConnMode by its value."""
+    is_there = "executeOnce" in labels and str(labels["executeOnce"]).lower() != "false"
+    return is_there or _text(labels, "engineConnMode", "labels.") == "once"
 
 
 def _old_labels(body: Mapping[str, object], user: str) -> dict[str, object]:

@@ -19,6 +19,11 @@ def window(from_line: int, size: int) -> tuple[int, int]:
     return max(0, from_line), LARGEST_SIZE if size < 0 else min(size, LARGEST_SIZE)
 
 
+def begins_entry(line: str) -> bool:
+    """Whether it has a time and a level; one that has not goes with the line before it."""
+    return _LEVEL.match(line) is not None
+
+
 def levels(lines: Sequence[str]) -> list[str]:
     """[error, warn, info, all]; a line without a level goes with the one before it, at first with info."""
     slots: list[list[str]] = [[], [], []]

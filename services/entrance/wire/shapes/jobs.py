@@ -34,6 +34,8 @@ class OldLabels(Shape):
     """The run type, where the body has none."""
     executeOnce: JsonValue = None
     """Anything but false: an engine of its own, which ends with the job."""
+    engineConnMode: str | None = None
+    """`once`: the same."""
     jobQueuingTimeout: Count = None
     """Seconds the job may wait; 0: for ever."""
     jobRunningTimeout: Count = None
