@@ -10,7 +10,7 @@ APPLICATION: Final = "linkis-cg-entrance"
 TEXT_RESULT: Final = "text"
 """Value of the schema metadata key `kind` of a result set that is lines of text, not a table."""
 
-RUN_TYPES: Final = {"flink": ("sql",), "seatunnel": ("szeta",), "shell": ("shell", "sh", "exec")}
+RUN_TYPES: Final = {"flink": ("sql", "jar"), "seatunnel": ("szeta",), "shell": ("shell", "sh", "exec")}
 """Run types that each engine kind takes."""
 
 ENGINE_VERSIONS: Final = {"flink": ("1.20.5", "2.3.0"), "seatunnel": ("2.3.8",), "shell": ("1",)}

@@ -20,7 +20,9 @@ class Settings(BaseSettings):
     port: int = Field(9001, ge=0, le=65535, description="Port of the REST door; 0 takes a free one.")
     home: Path = Field(Path("~/.headgate"), description="State folder: database, storage, workspaces, engines at work.")
     engines_home: Path = Field(Path("~/.headgate/engines"), description="Engine files, shared by homes.")
-    engines: str = Field("flink,seatunnel", description="Engine kinds offered, comma separated: flink, seatunnel, shell.")
+    engines: str = Field(
+        "flink,seatunnel", description="Engine kinds offered, comma separated: flink, seatunnel, shell."
+    )
     storage: str = Field(
         "",
         pattern=r"^(|[a-z0-9]+://.+)$",
@@ -67,6 +69,11 @@ class Settings(BaseSettings):
     )
     seatunnel_rest_path: str = Field(
         "/hazelcast/rest/maps", pattern="^/", description="Where a SeaTunnel server has its REST v1."
+    )
+    jar_users: str = Field(
+        "",
+        description="Users beside administrators whose jobs may bring jars, comma separated, or *: their code runs as "
+        "the service's OS user.",
     )
     flink_select_rows: int = Field(
         10_000_000,
@@ -145,6 +152,10 @@ class Settings(BaseSettings):
     @property
     def engine_module_names(self) -> dict[str, str]:
         return dict(pair.split("=", 1) for pair in self.engine_modules.split(",") if pair)
+
+    @property
+    def jar_user_names(self) -> set[str]:
+        return {name.strip() for name in self.jar_users.split(",") if name.strip()}
 
     @property
     def offered_kinds(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from commons.process import telemetry
 from commons.process.errors import Invalid, Refused
 from commons.process.settings import Settings
 from protocol import codes, names
+from protocol.flink import jar, policy
+from protocol.flink.deployment import Deployment
 from protocol.values import Labels
 from services.entrance.users import Asker
 from services.entrance.variables import has_statement, substitute
@@ -45,6 +47,8 @@ class JobRequest:
     resume: str = ""
     """The path of the savepoint that the job goes on from, and its id in the history."""
     savepoint_id: int = 0
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """What the job asks for of its engine beside kind and version, as labels of the engine."""
     os_user: str = ""
     """Whose processes a shell's are; empty: the service's own."""
     warnings: Sequence[str] = ()
@@ -54,7 +58,7 @@ class JobRequest:
         """Of the engine that may run it; an engine for once has a label that no other job's has."""
         once = {"once": str(job_id)} if self.execute_once else {}
         whose = {"os_user": self.os_user} if self.os_user else {}
-        return Labels.make({"kind": self.kind, "version": self.version, **once, **whose})
+        return Labels.make({"kind": self.kind, "version": self.version, **self.needs, **once, **whose})
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -71,6 +75,7 @@ class Intake:
         self._workspaces = settings.workspaces_folder
         self.offered = offered(settings)
         self._os_users = os_users(settings)
+        self._jar_users = settings.jar_user_names
 
     def accept(self, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
         """Pass every step in order. Raises Invalid or Refused naming the field and what there is."""
@@ -82,10 +87,11 @@ class Intake:
             traceparent=telemetry.traceparent(),
         )  # fmt: skip
         request = self._shell(request, asker)
+        self._jars(request, asker)
         _run_type(request)
         request = self._variables(request, submit, asker, now_ms)
         _statement(request)
-        return request
+        return _flink(request)
 
     def _engine(self, label: str) -> tuple[str, str]:
         kind, dash, version = label.partition("-")
@@ -107,6 +113,18 @@ class Intake:
             what = "shell is for administrators only, and for users whom HEADGATE_SHELL_USERS gives an OS user"
             raise Refused(codes.ADMINISTRATORS_ONLY, what, field="labels.engineType")
         return replace(request, os_user=os_user)
+
+    def _jars(self, request: JobRequest, asker: Asker) -> None:
+        """Who brings a jar brings code that may do whatever the service's OS user may."""
+        brings = request.run_type == jar.RUN_TYPE or jar.JARS in request.configuration
+        if brings and not asker.is_admin and not {asker.user, "*"} & self._jar_users:
+            what = "jars are for administrators only, and for users whom HEADGATE_JAR_USERS names"
+            field = (
+                "executionContent.runType"
+                if request.run_type == jar.RUN_TYPE
+                else f"params.configuration.runtime.{jar.JARS}"
+            )
+            raise Refused(codes.ADMINISTRATORS_ONLY, what, field=field)
 
     def _variables(self, request: JobRequest, submit: Submit, asker: Asker, now_ms: int) -> JobRequest:
         builtins = {"workspace": str(self._workspaces / asker.user)}
@@ -134,6 +152,16 @@ def _statement(request: JobRequest) -> None:
     if request.run_type == "sql" and not has_statement(request.code):
         what = "the code holds no statement, only comments; give one"
         raise Invalid(codes.CODE_EMPTY, what, field="executionContent.code")
+
+
+def _flink(request: JobRequest) -> JobRequest:
+    """What a job says of itself and of its Flink can be, and becomes labels of its engine."""
+    if request.kind != "flink":
+        return request
+    policy.check(request.configuration)
+    if request.run_type == jar.RUN_TYPE:
+        jar.JarJob.parse(request.code, request.configuration)
+    return replace(request, needs=Deployment.of(request.configuration).labels())
 
 
 def os_users(settings: Settings) -> dict[str, str]:

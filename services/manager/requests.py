@@ -129,7 +129,9 @@ class Requests:
         return Granting(await store.nodes_and_engines(tx), self._clock, self._limits, self._resource)
 
     def _resource(self, labels: Labels) -> Resource:
-        """What an engine with these labels takes of a node."""
+        """What an engine with these labels takes of a node: what they say, else what its kind takes."""
+        if labels.get("cores") and labels.get("memory"):
+            return Resource(float(labels.get("cores")), int(labels.get("memory")), 1)
         if labels.kind == "shell":
             return SHELL_RESOURCE
         if labels.kind == "seatunnel":

@@ -33,9 +33,9 @@ class Straight:
         self._gateway = JavaGateway(gateway_parameters=parameters)
         self._flink = self._gateway.jvm.org.apache.flink
         rest_port = _free_port()
-        self._cluster = self._start_cluster(launch.cluster(folder, rest_port))
+        self._cluster = self._start_cluster(launch.mini(folder, rest_port, folder / "state"))
         remote = {"execution.target": "remote", "rest.address": launch.HOST, "rest.port": str(rest_port)}
-        self._settings = launch.session("") | remote
+        self._settings = launch.session("", remote)
 
     def query(self, *statements: str) -> pa.Table:
         """The rows of the last statement, checked by EXPLAIN first, in a session of their own."""

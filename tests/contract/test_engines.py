@@ -11,8 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-import pyarrow as pa
 import pytest
 import pytest_asyncio
 
@@ -23,14 +21,12 @@ from services.engineconn.engine import (
     EngineSpec,
     Event,
     Outcome,
-    Progress,
     ResultOpened,
-    Rows,
-    StatementEnded,
     StatementStarted,
     Task,
     TaskEnded,
 )
+from tests.support.engines import collect, outcomes, processes, rows
 from tests.support.kinds import KINDS, Kind
 
 # py4j tells the JVM of every object that Python lets go, and drops a socket when the JVM is gone by then
@@ -82,7 +78,7 @@ def spec(kind: Kind, folder: Path, **settings: str) -> EngineSpec:
     return EngineSpec(
         engine_id="e1", kind=kind.name, version=kind.version, user="alice", creator="IDE", cores=1.0, memory=1 << 30,
         workspace=folder / "workspace", engines_home=Settings().engines_folder, state=folder / "state",
-        settings=settings,
+        settings=settings, labels=kind.labels,
     )  # fmt: skip
 
 
@@ -96,64 +92,6 @@ async def opened(kind: Kind, folder: Path) -> AsyncIterator[Opened]:
         yield Opened(kind, engine, folder, said)
     finally:
         await engine.close()
-
-
-async def collect(engine: Engine, task: Task, seen: Callable[[Event], None] = lambda event: None) -> list[Event]:
-    """All events of a task, which are checked for what holds for every task of every engine."""
-    events: list[Event] = []
-    async with asyncio.timeout(60):
-        async for event in engine.run(task):
-            events.append(event)
-            seen(event)
-    check(events)
-    return events
-
-
-def check(events: list[Event]) -> None:
-    running: int | None = None
-    schema: pa.Schema | None = None
-    fraction = 0.0
-    *before, last = events
-    assert isinstance(last, TaskEnded) and not any(isinstance(event, TaskEnded) for event in before)
-    for event in before:
-        match event:
-            case StatementStarted(statement, statements):
-                assert running is None and 0 <= statement < statements
-                running, schema = statement, None
-            case StatementEnded(statement):
-                assert statement == running
-                running = None
-            case ResultOpened(statement, opened_schema):
-                assert statement == running
-                schema = opened_schema
-            case Rows(batch):
-                assert running is not None and schema is not None and batch.schema.equals(schema, check_metadata=True)
-            case Progress(now):
-                assert fraction <= now <= 1.0
-                fraction = now
-    assert running is None, "a statement that began has not ended"
-    assert "\n" not in last.message and bool(last.message) == (last.outcome is not Outcome.SUCCEED)
-
-
-def outcomes(events: list[Event]) -> list[Outcome]:
-    """Of each statement, then of the task."""
-    return [event.outcome for event in events if isinstance(event, StatementEnded | TaskEnded)]
-
-
-def rows(events: list[Event]) -> list[dict[str, object]]:
-    return [row for event in events if isinstance(event, Rows) for row in event.batch.to_pylist()]
-
-
-def processes(folder: Path) -> list[psutil.Process]:
-    """Who works in a folder: every engine starts its processes in the workspace."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if Path(process.cwd()).is_relative_to(folder):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -242,11 +180,14 @@ async def test_an_engine_at_rest_has_not_died(engine: Opened) -> None:
     dying.cancel()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.has_process], ids=lambda kind: kind.name)
-async def test_its_death_is_told_with_a_reason(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "which"),
+    [pytest.param(kind, which, id=f"{kind.name}-{which}") for kind in KINDS for which in range(kind.processes)],
+)
+async def test_its_death_is_told_with_a_reason(kind: Kind, which: int, tmp_path: Path) -> None:
     async with opened(kind, tmp_path) as running:
-        (process,) = processes(tmp_path)
-        os.kill(process.pid, signal.SIGKILL)
+        found = sorted(processes(tmp_path), key=lambda process: process.create_time())
+        os.kill(found[which].pid, signal.SIGKILL)
         assert "-9" in await asyncio.wait_for(running.engine.died(), SOON_SECONDS)
         await running.engine.close()
     await _until(lambda: not processes(tmp_path))

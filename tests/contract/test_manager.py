@@ -11,7 +11,7 @@ import pytest
 
 from commons.process.settings import Settings
 from protocol.manager.v1 import manager_pb2 as pb
-from protocol.values import JobRef
+from protocol.values import JobRef, Resource
 from services.manager.requests import Release
 from tests.support.managing import ENDED, GIB, Managing, managing
 
@@ -31,6 +31,12 @@ async def test_a_request_without_an_engine_starts_one(manager: Managing) -> None
     assert (ready.state, ready.engine_id, ready.why) == (pb.EngineGrant.READY, granted.engine_id, "")
     (engine,) = await manager.engines()
     assert (engine.holder, engine.labels.version, engine.resource.memory) == (JobRef(1, 1), "2", GIB)
+
+
+async def test_an_engine_takes_what_its_labels_say(manager: Managing) -> None:
+    await manager.ask(1, deployment="session", cores="2.5", memory=str(3 * GIB))
+    (engine,) = await manager.engines()
+    assert engine.resource == Resource(2.5, 3 * GIB, 1)
 
 
 async def test_a_tenants_third_job_waits_by_default_and_is_told_why(manager: Managing) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from protocol.flink.deployment import Deployment
 from services.engineconn.engine import Engine
 from services.engineconn.flink import engine as flink
 from services.engineconn.seatunnel import engine as seatunnel
@@ -33,8 +34,9 @@ class Kind:
     """What `empty` gives."""
     says: bool = True
     """Whether opening takes long enough to tell of."""
-    has_process: bool = True
-    """Whether there is a process without which the engine is dead."""
+    processes: int = 1
+    """Whose deaths, each alone, are the engine's."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def _a_file_in_the_way(folder: Path) -> Mapping[str, str]:
@@ -46,6 +48,21 @@ ZETA = """env {{ job.mode = {mode} }}
     source {{ FakeSource {{ result_table_name = t, row.num = {rows}, {more} schema {{ fields {{ id = bigint }} }} }} }}
     transform {{ Sql {{ source_table_name = t, result_table_name = u, query = "select {column} from t" }} }}
     sink {{ Console {{ source_table_name = u }} }}"""
+
+FLINK = Kind(
+    name="flink",
+    create=flink.create,
+    result="SET 'execution.runtime-mode' = 'batch'; SELECT 1 AS id, 'x' AS name",
+    rows=[{"id": 1, "name": "x"}],
+    empty="SHOW TABLES",
+    fails="SET 'execution.runtime-mode' = 'batch'; SELECT CAST(x AS INT) FROM (VALUES ('no')) AS t(x)",
+    reason="'no'",
+    endless="""CREATE TABLE g (id INT) WITH ('connector'='datagen', 'rows-per-second'='5');
+        CREATE TABLE b (id INT) WITH ('connector'='blackhole');
+        INSERT INTO b SELECT * FROM g""",
+    cannot_open=lambda folder: {"flink_home": str(folder / "nothing-here")},
+    version="1.20.5",
+)
 
 KINDS = [
     Kind(
@@ -70,22 +87,10 @@ KINDS = [
         endless="echo begin; sleep 600",
         cannot_open=_a_file_in_the_way,
         says=False,
-        has_process=False,
+        processes=0,
     ),
-    Kind(
-        name="flink",
-        create=flink.create,
-        result="SET 'execution.runtime-mode' = 'batch'; SELECT 1 AS id, 'x' AS name",
-        rows=[{"id": 1, "name": "x"}],
-        empty="SHOW TABLES",
-        fails="SET 'execution.runtime-mode' = 'batch'; SELECT CAST(x AS INT) FROM (VALUES ('no')) AS t(x)",
-        reason="'no'",
-        endless="""CREATE TABLE g (id INT) WITH ('connector'='datagen', 'rows-per-second'='5');
-            CREATE TABLE b (id INT) WITH ('connector'='blackhole');
-            INSERT INTO b SELECT * FROM g""",
-        cannot_open=lambda folder: {"flink_home": str(folder / "nothing-here")},
-        version="1.20.5",
-    ),
+    FLINK,
+    replace(FLINK, name="flink-session", labels=Deployment("session", 256, 320, 2, 1).labels()),
     Kind(
         name="seatunnel",
         create=seatunnel.create,

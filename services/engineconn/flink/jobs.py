@@ -1,14 +1,21 @@
-"""SHOW JOBS, DESCRIBE JOB, STOP JOB: statements that Flink leaves to whoever owns the cluster. Blocking."""
+"""Flink's jobs by id; SHOW JOBS, DESCRIBE JOB, STOP JOB, which Flink leaves to whoever owns the cluster. Blocking."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from services.engineconn.engine import Task
 from services.engineconn.flink.session import Listing, Parsed, Session, SqlError
 
 OPERATIONS = ("ShowJobsOperation", "DescribeJobOperation", "StopJobOperation")
+
+
+def job_id(task: Task, number: int) -> str:
+    """32 hex digits that the same statement of the same attempt always has: Flink takes them once."""
+    return hashlib.md5(f"{task.job_id}:{task.attempt}:{number}".encode(), usedforsecurity=False).hexdigest()
 
 
 def perform(session: Session, parsed: Parsed) -> Listing | None:
@@ -41,9 +48,9 @@ def _time(ms: int) -> str:
 def _stop(session: Session, job_id: Any, operation: Any) -> Listing | None:
     cluster = session.jvm.cluster
     if not operation.isWithSavepoint():
-        session.call(lambda: cluster.cancelJob(job_id).get())
+        session.call(lambda: cluster.cancel(job_id).get())
         return None
     canonical = session.jvm.root.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
     drain = bool(operation.isWithDrain())
-    path = session.call(lambda: cluster.stopWithSavepoint(job_id, None, drain, canonical).get())
+    path = session.call(lambda: cluster.stopWithSavepoint(job_id, drain, None, canonical).get())
     return Listing(("savepoint path",), ("STRING",), iter([(str(path),)]))

@@ -1,4 +1,4 @@
-"""The JVM of a `mini` Flink as the other modules use it: its gateway, its cluster, and Java classes of our own.
+"""The JVM that SQL is planned in, as the other modules use it: its gateway, and Java classes of our own.
 
 The classes in `java/` do what only the JVM can do well. The compiler that Flink brings along (Janino) makes them at
 start, so no Java development kit is needed.
@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import zipfile
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from py4j.java_gateway import GatewayClient, GatewayParameters, JavaGateway
-from py4j.protocol import MEMORY_COMMAND_NAME, MEMORY_DEL_SUBCOMMAND_NAME, Py4JNetworkError
+from py4j.protocol import MEMORY_COMMAND_NAME, MEMORY_DEL_SUBCOMMAND_NAME, Py4JJavaError, Py4JNetworkError
+
+from protocol.flink.jar import JarJob
+from services.engineconn.flink.launch import REPORTER
 
 _SOURCES = Path(__file__).parent / "java"
-_REPORTER = "headgate.SinkRows"
 _SERVICES = {
-    "org.apache.flink.metrics.reporter.MetricReporterFactory": _REPORTER,
+    "org.apache.flink.metrics.reporter.MetricReporterFactory": REPORTER,
     "org.apache.flink.core.fs.FileSystemFactory": "headgate.GuardedFiles",
     "org.apache.flink.core.execution.PipelineExecutorFactory": "headgate.InProcess",
 }
 """Which of Flink's interfaces our classes offer; Flink looks them up in the jar."""
+
+
+class Unplanned(Exception):
+    """A job's main method threw while it was planned; the stack is the message."""
 
 
 class Jvm:
@@ -33,38 +39,46 @@ class Jvm:
         self._gateway = _Gateway(gateway_parameters=parameters)
         self.root = self._gateway.jvm
         """Java packages by name: `jvm.root.java.lang.String`."""
-        self.loader = self._load(_compiled(self.root, folder))
+        self.jar = _compiled(self.root, folder)
+        """Of our classes, for the processes of a cluster."""
+        self.loader = self._load(self.jar)
         """Of our classes and Flink's; what SQL may use is looked up in it."""
-        self._sink_rows = self.new("SinkRows")
         self.cluster: Any = None
-        """The MiniCluster, once it is started."""
-
-    def start_cluster(self, configuration: Mapping[str, str], slots: int, folders: Iterable[Path]) -> None:
-        """Start a MiniCluster with one task manager; its slots come a little later. Jobs reach files in `folders`."""
-        self.new("GuardedFiles").guard([str(folder) for folder in folders])
-        self.new("Warm").begin()
-        flink = self.root.org.apache.flink
-        java = flink.configuration.Configuration()
-        for key, value in {**configuration, "metrics.reporter.rows.factory.class": _REPORTER}.items():
-            java.setString(key, value)
-        builder = flink.runtime.minicluster.MiniClusterConfiguration.Builder().setConfiguration(java)
-        self.cluster = flink.runtime.minicluster.MiniCluster(
-            builder.setNumTaskManagers(1).setNumSlotsPerTaskManager(slots).build()
-        )
-        self.cluster.start()
-        self.new("InProcess").use(self.cluster)
-
-    def new(self, name: str) -> Any:
-        """A new object of one of our own classes."""
-        return self.loader.loadClass(f"headgate.{name}").newInstance()
-
-    def rows_written(self, job_id: str) -> int | None:
+        """Flink's ClusterClient, once there is a cluster."""
+        self.rows_written: Callable[[str], int | None] = lambda job_id: None
         """Rows that an ended job's sinks took; None when none of them counts. Asked once for each job.
 
         Flink's REST cannot say: it forgets a job's counters as the job ends, and short jobs end before it knows them.
         """
-        rows = int(self._sink_rows.take(job_id))
-        return rows if rows >= 0 else None
+
+    def warm(self, folders: Iterable[Path]) -> None:
+        """Load what the first statement needs, aside. From now on files are reached in `folders` alone."""
+        self.new("GuardedFiles").guard([str(folder) for folder in folders])
+        self.new("Warm").begin()
+
+    def configuration(self, settings: Mapping[str, str]) -> Any:
+        """Flink's own object of settings."""
+        java = self.root.org.apache.flink.configuration.Configuration()
+        for key, value in settings.items():
+            java.setString(key, value)
+        return java
+
+    def dropped_states(self, jar: Path, job: JarJob, settings: Mapping[str, str], metadata: Path) -> list[list[str]]:
+        """What of a savepoint no operator of the job has: id, name (may be empty) and bytes of each state.
+
+        Runs the main method, which plans the job. Raises Unplanned with the stack of what it threw.
+        """
+        check, parallelism = self.new("StateCheck"), job.parallelism or 1
+        arguments, configuration = list(job.arguments), self.configuration(settings)
+        try:
+            found = check.dropped(str(jar), job.entry_class, arguments, configuration, parallelism, str(metadata))
+        except Py4JJavaError as error:
+            raise Unplanned(str(error)) from None
+        return [[str(part) for part in one] for one in found]
+
+    def new(self, name: str) -> Any:
+        """A new object of one of our own classes."""
+        return self.loader.loadClass(f"headgate.{name}").newInstance()
 
     def array(self, java_class: Any, length: int) -> Any:
         return self._gateway.new_array(java_class, length)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 import pyarrow as pa
 
 from protocol import codes
+from protocol.flink import policy
 from services.engineconn.engine import (
     Event,
     LogLine,
@@ -30,6 +31,7 @@ from services.engineconn.flink.reach import Reach
 from services.engineconn.flink.rehearsal import rehearse
 from services.engineconn.flink.session import Listing, Meaning, Parsed, Session, SqlError, Unanswered
 from services.engineconn.flink.sql import Statement, split
+from services.engineconn.flink.states import States
 
 SHOWN = 100
 LIST_ROWS = 1000
@@ -46,10 +48,16 @@ class Script:
     """What every session starts with."""
     reach: Reach
     say: Callable[[Event], None]
+    states: States
+    version: str
+    jars: Sequence[Path]
+    """Of the job, for its session alone."""
     cancelled: bool = False
+    suspended: bool = False
     job_id: str = ""
     statement: int = 0
     statements: int = 1
+    _resume: str = ""
     _only_adds: dict[int, bool] = field(default_factory=dict)
 
     def run(self) -> TaskEnded:
@@ -63,9 +71,12 @@ class Script:
             current, error = self._check(statements)
             if error is not None:
                 return self._failed(current, error, codes.STATEMENT_INVALID)
-            session = Session(self.jvm, self.settings, self.task.configuration, self.reach)
+            session = self._session()
+            self._resume = self.task.resume
+            if self._resume and (why := self.states.refusal(self._resume)) is not None:
+                return TaskEnded(Outcome.FAILED, codes.STATEMENT_FAILED, why)
             for current in statements:
-                if self.cancelled:
+                if self.cancelled or self.suspended:
                     break
                 self._one(session, current)
         except Unanswered:
@@ -78,7 +89,7 @@ class Script:
 
     def _check(self, statements: list[Statement]) -> tuple[Statement, SqlError | None]:
         """The first statement that cannot work, and why; nothing with an effect has run then."""
-        scratch = Session(self.jvm, self.settings, self.task.configuration, self.reach)
+        scratch = self._session()
         for current in statements:
             if self.cancelled:
                 break
@@ -91,6 +102,14 @@ class Script:
         self._log(f"{len(statements)} statement(s) checked")
         return statements[0], None
 
+    def _session(self) -> Session:
+        """A fresh one, with the job's jars on its class path. Raises SqlError."""
+        settings = policy.settings(self.task.configuration, version=self.version)
+        session = Session(self.jvm, self.settings, settings, self.reach)
+        for jar in self.jars:
+            session.load(jar)
+        return session
+
     def _one(self, session: Session, current: Statement) -> None:
         """Run a statement and tell its story. Raises SqlError unless it was cancelled."""
         self.statement, self.job_id = current.number - 1, ""
@@ -98,11 +117,17 @@ class Script:
         parsed = session.parse(text)
         job_id = ""
         if parsed.meaning in (Meaning.QUERY, Meaning.MODIFY):
-            job_id = _job_id(self.task, current.number)
+            job_id = jobs.job_id(self.task, current.number)
             session.name_job(job_id, f"job {self.task.job_id}, statement {current.number}")
         self.say(StatementStarted(self.statement, self.statements, current.text, job_id))
+        goes_on = self._resume if parsed.meaning is Meaning.MODIFY else ""
+        if self.task.resume:
+            session.go_on_from(goes_on)
         shown = " ".join(self.task.secrets.mask(current.text).split())[:SHOWN]
         self._log(f"Statement {current.number} of {self.statements}: {shown}")
+        if goes_on:
+            self._resume = ""  # the first job alone: no other has its state
+            self._log(f"Statement {current.number} goes on from {goes_on}")
         self.job_id, began, outcome, counts = job_id, time.monotonic(), Outcome.FAILED, {}
         try:
             counts = self._perform(session, current, text, parsed)
@@ -190,11 +215,6 @@ class Script:
 
     def _log(self, text: str) -> None:
         self.say(LogLine("INFO", text))
-
-
-def _job_id(task: Task, number: int) -> str:
-    """32 hex digits that the same statement of the same attempt always has."""
-    return hashlib.md5(f"{task.job_id}:{task.attempt}:{number}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _counted(name: str, count: int) -> str:

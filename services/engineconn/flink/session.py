@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
@@ -17,6 +18,8 @@ from services.engineconn.flink.limits import SelectLimits
 from services.engineconn.flink.reach import Reach
 
 MODE = "execution.runtime-mode"
+SAVEPOINT = ("execution.state-recovery.path", "execution.savepoint.path")
+"""From 1.20 on, and before."""
 JOB_ID = "$internal.pipeline.job-id"
 _TOKEN_LINE = re.compile(r"^\s+[\"<].*\.\.\.|^\s+<EOF>|^Was expecting one of:")
 _PLAIN = (
@@ -169,6 +172,12 @@ class Session:
             self.execute(text)
             self._history.append((jar, lambda: self.env.executeSql(text)))
 
+    def load(self, jar: Path) -> None:
+        """Add a jar that was registered to the class path of this session. Raises SqlError."""
+        text = f"ADD JAR '{jar}'"
+        self.execute(text)
+        self._history.append((f"jar {jar}", lambda: self.env.executeSql(text)))
+
     def create_without_rows(self, parsed: Parsed) -> None:
         """Of CREATE TABLE … AS: the table alone, here and in what this session becomes."""
         create = parsed.operation.getCreateTableOperation()
@@ -185,6 +194,14 @@ class Session:
         self.env.getConfig().set(JOB_ID, job_id)
         if "pipeline.name" not in self._settings:
             self.env.getConfig().set("pipeline.name", name)
+
+    def go_on_from(self, savepoint: str) -> None:
+        """The state that the next jobs of this session go on from; empty: none."""
+        for key in SAVEPOINT:
+            if savepoint or key in self._settings:
+                self.env.getConfig().set(key, savepoint or self._settings[key])
+            else:
+                self.env.getConfig().getConfiguration().removeKey(key)
 
     def listing(self, text: str) -> Listing:
         """What SHOW, DESCRIBE or EXPLAIN gives. Raises SqlError."""
