@@ -15,12 +15,13 @@ from commons.process.clock import to_datetime
 from commons.process.errors import AlreadyExists, Conflict, HeadgateError, Invalid, NotFound, Refused, TooLarge
 from commons.storage import Storage
 from protocol import codes
+from protocol.flink.jar import JARS
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from services.entrance import artifact_uses, retention, store
 from services.entrance.artifact_uses import ArtifactUses
 from services.entrance.artifacts import Artifact, Artifacts
 from services.entrance.intake import JobRequest
-from services.entrance.job_artifacts import JARS, with_artifacts
+from services.entrance.job_artifacts import with_artifacts
 from services.entrance.users import Asker
 from tests.support.aging import History, aging
 from tests.support.java import jar, pom
