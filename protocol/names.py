@@ -16,6 +16,9 @@ RUN_TYPES: Final = {"flink": ("sql", "jar"), "seatunnel": ("szeta",), "shell": (
 ENGINE_VERSIONS: Final = {"flink": ("1.20.5", "2.3.0"), "seatunnel": ("2.3.8",), "shell": ("1",)}
 """Versions of each engine kind, the default one first."""
 
+SEATUNNEL_VARIABLE: Final = "seatunnel.variable."
+"""How the runtime configuration's keys begin that are SeaTunnel's own variables."""
+
 ENDED_BADLY: Final = "Sorry. Your job completed with a status {}. You can view logs for the reason."
 """The last line of a log whose job did not succeed; Linkis clients look for it."""
 

@@ -32,6 +32,8 @@ def test_a_once_job_is_a_submit_with_an_engine_of_its_own() -> None:
     )  # fmt: skip
     assert told.execute_once and told.source == {"jobName": "x", "requestIP": "127.0.0.1"}
     assert (told.configuration, told.variables) == ({}, {})
+    given = submit({"jobContent": {"variable": {"city": "Bern"}}})
+    assert given.configuration == {"seatunnel.variable.city": "Bern"} and given.variables == {"city": "Bern"}
     assert submit({}, {"engineConnMode": "computation"}).execute_once, "whatever the label says, it is a once job"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from commons.process.errors import Conflict, Invalid, Unavailable
-from protocol import codes
+from protocol import codes, names
 from services.engineconn.engine import (
     Engine,
     EngineSpec,
@@ -30,7 +30,6 @@ from services.engineconn.seatunnel.syntax import SyntaxFault
 QUEUED_EVENTS = 16
 SUSPEND_SECONDS = 120.0
 REAP_SECONDS, SUBMITTED_SECONDS = 15.0, 120.0
-VARIABLES = "seatunnel.variable."
 """What the names of SeaTunnel's own variables begin with in a job's runtime configuration."""
 
 
@@ -199,6 +198,8 @@ def _connectors(version: str) -> Mapping[str, tuple[str, ...]]:
 
 def _read(task: Task) -> dict[str, Any]:
     given = {
-        key.removeprefix(VARIABLES): value for key, value in task.configuration.items() if key.startswith(VARIABLES)
+        key.removeprefix(names.SEATUNNEL_VARIABLE): value
+        for key, value in task.configuration.items()
+        if key.startswith(names.SEATUNNEL_VARIABLE)
     }
     return check.normal(hocon.parse(task.code, given))

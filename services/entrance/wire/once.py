@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from commons.process.errors import Invalid
-from protocol import codes
+from protocol import codes, names
 from protocol.jobhistory.v1 import jobhistory_pb2 as pb
 from protocol.states.job import JOB, JobStatus
 from services.entrance.wire.jobs import Submit, exec_id_of, parse_submit
@@ -76,11 +76,14 @@ def submit_of(body: Mapping[str, object], content: Mapping[str, object], user: s
     plain = {name: value for name, value in properties.items() if not name.startswith("label.") and name != CONTENT}
     more = {name: value for name, value in job.items() if name not in ("code", "runType", "variable")}
     run_type = job.get("runType") or properties.get("label.codeType")
+    variables = {**_variables(job), **mapping(content, "variable")}
+    if run_type in names.RUN_TYPES["seatunnel"]:  # it has defaults for those that are not given
+        plain |= {f"{names.SEATUNNEL_VARIABLE}{name}": value for name, value in variables.items()}
     submit: dict[str, object] = {
         "executionContent": {"code": job.get("code"), "runType": run_type},
         "labels": {**mapping(body, "labels"), "engineConnMode": "once"},
         "params": {
-            "variable": {**_variables(job), **mapping(content, "variable")},
+            "variable": variables,
             "configuration": {"runtime": {**plain, **more, **mapping(content, "runtime")}},
         },
         "source": mapping(content, "source"),
