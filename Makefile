@@ -8,7 +8,7 @@ CODE := services protocol commons clients/python/headgate tests examples
 .PHONY: help setup demo test bench up lint fmt proto sql docs lock clean
 
 help:  ## this page
-	@echo "Headgate: a governed gateway in front of Apache Flink"
+	@echo "Headgate: a governed gateway in front of Apache Flink and Apache SeaTunnel"
 	@echo
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
 	@echo

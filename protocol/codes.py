@@ -123,17 +123,17 @@ TASK_CLOSED: Final = 101006
 OPERATION_UNKNOWN: Final = 101007
 """400: the job's engine has no such operation."""
 OPERATION_FAILED: Final = 101008
-"""503: the engine could not do it; the message tells why."""
+"""409, 503: the engine cannot do it now, or could not; the message tells why."""
 ARTIFACT_UNUSABLE: Final = 101009
 """job: an artifact that it uses is not there any more, or not what it was."""
 SAVEPOINT_UNKNOWN: Final = 101010
 """400, 404: there is no such savepoint, or it is not the caller's."""
 SAVEPOINT_UNUSABLE: Final = 101011
-"""409: the savepoint is gone, or another job goes on from it."""
+"""409, job: the savepoint is gone, or another job goes on from it."""
 
 # our own: what users' code does wrong
 STATEMENT_INVALID: Final = 102000
-"""job: a statement cannot run as it is written."""
+"""400, job: a statement, or what a job says of itself, cannot run as it is written."""
 STATEMENT_FAILED: Final = 102001
 """job: a statement failed while it ran."""
 EXIT_CODE: Final = 102002

@@ -1,7 +1,7 @@
 """The seam between an engine connection and the engine it drives.
 
 An engine is opened once, runs one task at a time and is closed. Adding a kind of engine is adding a folder whose
-`engine.py` offers `create() -> Engine`; nothing outside that folder names the kind.
+`engine.py` offers `create() -> Engine`; nothing else in this service names the kind.
 """
 
 from __future__ import annotations

@@ -212,6 +212,11 @@ async def test_a_suspended_job_goes_on_in_another_engine(zeta: Zeta, tmp_path: P
         await until(lambda: len(zeta.written("suspended")) == 30)
         assert again.engine_job_id == ran.engine_job_id
     assert len({row["id"] for row in zeta.written("suspended")}) == 30
+    # that one was killed: what it went on from is still there
+    async with zeta.running(text, savepoint.path) as (third, _):
+        await until(lambda: any(event.vertices for event in third.of(Progress)))
+    assert third.ended.outcome is Outcome.CANCELLED and third.engine_job_id == ran.engine_job_id
+    assert list(Path(savepoint.path).glob("*.ser"))
 
 
 async def test_a_batch_job_is_suspended_and_goes_on(zeta: Zeta) -> None:

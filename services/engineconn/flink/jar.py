@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from commons.process.errors import HeadgateError
 from protocol import codes
 from protocol.flink import policy
 from protocol.flink.jar import JarJob
+from services.engineconn import sums
 from services.engineconn.engine import (
     Event,
     LogLine,
@@ -54,8 +54,7 @@ class Jars:
 
     async def id_of(self, jar: Path) -> str:
         """Raises Refusal and NoAnswer."""
-        with jar.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = await asyncio.to_thread(sums.sha256, jar)
         if digest not in self._ids:
             self._ids[digest] = await self._rest.upload(jar)
         return self._ids[digest]

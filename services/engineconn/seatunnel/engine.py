@@ -25,12 +25,13 @@ from services.engineconn.seatunnel.classpath import ClassPath
 from services.engineconn.seatunnel.job import Job, Plan, job_id
 from services.engineconn.seatunnel.reach import Reach
 from services.engineconn.seatunnel.server import NotStarted, Server
+from services.engineconn.seatunnel.states import States
 from services.engineconn.seatunnel.syntax import SyntaxFault
 
 QUEUED_EVENTS = 16
 SUSPEND_SECONDS = 120.0
 REAP_SECONDS, SUBMITTED_SECONDS = 15.0, 120.0
-"""What the names of SeaTunnel's own variables begin with in a job's runtime configuration."""
+"""How long a job whose end was not seen is asked to stop, once it is known, and until it is."""
 
 
 def create() -> Engine:
@@ -50,7 +51,7 @@ class SeaTunnel:
 
     async def open(self, spec: EngineSpec, workdir: Path, say: Callable[[str], None]) -> None:
         found = await files.find(spec, say)
-        self._state = launch.checkpoints(spec)
+        self._states = States(launch.checkpoints(spec))
         self._class_path = ClassPath(found.home, spec.version, _connectors(spec.version))
         self._reach = Reach(spec.workspace, spec.settings.get("seatunnel_paths", ""))
         say("Starting SeaTunnel's server")
@@ -86,7 +87,7 @@ class SeaTunnel:
         if isinstance(planned, TaskEnded):
             await events.put(planned)
             return
-        job = self._job = Job(task, self._server, self._state, planned, events.put)
+        job = self._job = Job(task, self._server, self._states, planned, events.put)
         if (task.job_id, task.attempt) in self._cancelled:
             job.cancelled.set()
         ended = await job.run()
@@ -97,7 +98,7 @@ class SeaTunnel:
     async def _planned(self, task: Task, events: asyncio.Queue[Event]) -> Plan | TaskEnded:
         """What is to run, or why it cannot."""
         try:
-            resumed = self._resumed(task.resume)
+            resumed = await asyncio.to_thread(self._states.restore, task.resume) if task.resume else 0
             config = await asyncio.to_thread(_read, task)
             found = await asyncio.to_thread(check.look, config, self._class_path, self._reach)
         except SyntaxFault as fault:
@@ -113,16 +114,6 @@ class SeaTunnel:
             message = task.secrets.mask(found.faults[0]) + more
             return TaskEnded(Outcome.FAILED, codes.STATEMENT_INVALID, message)
         return Plan(resumed or job_id(task), config, bool(resumed))
-
-    def _resumed(self, path: str) -> int:
-        """The id of the job that a savepoint is of, 0 without one. Raises Invalid for what is none of this tenant's."""
-        if not path:
-            return 0
-        folder = Path(path).resolve()
-        known = folder.parent == self._state.resolve() and folder.name.isdecimal() and int(folder.name) < 2**63
-        if not known or not any(folder.glob("*.ser")):
-            raise Invalid(codes.SAVEPOINT_UNUSABLE, f"there is no savepoint of SeaTunnel at {path[:300]}")
-        return int(folder.name)
 
     async def cancel(self, task: Task) -> None:
         key = (task.job_id, task.attempt)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from services.engineconn.engine import (
 from services.engineconn.seatunnel import errors, launch, metrics, rest
 from services.engineconn.seatunnel.metrics import Counts
 from services.engineconn.seatunnel.server import NotStarted, Server
+from services.engineconn.seatunnel.states import States
 from services.engineconn.tail import tail_log
 
 FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.1, 1.0
@@ -74,13 +74,13 @@ class Plan:
 class Job:
     """`say` takes the task's events and may wait. `run` is called once; the rest at any time meanwhile."""
 
-    def __init__(self, task: Task, server: Server, state: Path, plan: Plan, say: Say) -> None:
+    def __init__(self, task: Task, server: Server, states: States, plan: Plan, say: Say) -> None:
         self.plan = plan
         self.cancelled = asyncio.Event()
         self.unended = False
         """Whether SeaTunnel may still run the job though the task has ended."""
         self._task, self._server, self._say = task, server, say
-        self._folder = state / str(plan.job_id)
+        self._states = states
         self._suspended: asyncio.Future[str] | None = None
         self._counts, self._before = Counts(), Counts()
         self._told_at, self._told = time.monotonic(), Counts()
@@ -123,7 +123,7 @@ class Job:
     async def _ended(self) -> TaskEnded:
         resume = self.plan.resume
         if not resume:  # what lies there is of a job that had this number before, in another history
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            await asyncio.to_thread(self._states.drop, self.plan.job_id)
         try:
             while True:
                 try:
@@ -137,6 +137,7 @@ class Job:
             await self._let_go()
             return TaskEnded(Outcome.CANCELLED, codes.KILLED, "the job was killed")
         except _Over as over:
+            await self._keep(SavepointKind.CHECKPOINT)
             return over.ended
 
     async def _submit(self, resume: bool) -> None:
@@ -196,27 +197,33 @@ class Job:
             self._told_at, self._told = now, self._counts
 
     async def _end(self, job: rest.Job) -> TaskEnded:
-        kept = _has_state(self._folder)
         match job.status:
             case "SAVEPOINT_DONE":
-                await self._say(Savepoint(0, SavepointKind.SUSPEND, str(self._folder)))
+                path = await self._keep(SavepointKind.SUSPEND)
                 if self._suspended is not None and not self._suspended.done():
-                    self._suspended.set_result(str(self._folder))
+                    self._suspended.set_result(path)
                 return TaskEnded(Outcome.SUCCEED, 0, "suspended")
             case "FAILED":
-                if kept:
-                    await self._say(Savepoint(0, SavepointKind.CHECKPOINT, str(self._folder)))
+                await self._keep(SavepointKind.CHECKPOINT)
                 why = self._task.secrets.mask(errors.root(job.error)) or "SeaTunnel gives no reason"
                 return TaskEnded(Outcome.FAILED, codes.STATEMENT_FAILED, why)
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await asyncio.to_thread(self._states.drop, self.plan.job_id)
         if job.status == "FINISHED":
             return TaskEnded(Outcome.SUCCEED)
         return TaskEnded(Outcome.FAILED, codes.STATEMENT_FAILED, "the job was cancelled in SeaTunnel by somebody else")
 
+    async def _keep(self, kind: SavepointKind) -> str:
+        """Tell of the job's state, if it has one, as something to go on from: its path."""
+        if not await asyncio.to_thread(self._states.has, self.plan.job_id):
+            return ""
+        path = await asyncio.to_thread(self._states.keep, self.plan.job_id)
+        await self._say(Savepoint(0, kind, path))
+        return path
+
     async def _restart(self, reason: str) -> None:
         """Start the server again after a crash, for the job to go on. Raises _Over when it cannot."""
         self._restarts += 1
-        if not _has_state(self._folder):
+        if not await asyncio.to_thread(self._states.has, self.plan.job_id):
             raise _Over(Outcome.FAILED, codes.ENGINE_LOST, f"{reason}; {NO_CHECKPOINT}")
         if self._restarts > MOST_RESTARTS:
             raise _Over(Outcome.FAILED, codes.ENGINE_LOST, f"{reason}, for the {self._restarts}th time in this job")
@@ -245,7 +252,7 @@ class Job:
                     await asyncio.sleep(FIRST_POLL_SECONDS)
         except TimeoutError:
             return
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await asyncio.to_thread(self._states.drop, self.plan.job_id)
 
     async def _either(self, work: Awaitable[T]) -> T:
         """What the work gives; raises Cancelled or _Gone when that comes first."""
@@ -274,10 +281,6 @@ def job_id(task: Task) -> int:
     """A positive number of 63 bits that the same attempt always has."""
     digest = hashlib.md5(f"{task.job_id}:{task.attempt}".encode(), usedforsecurity=False).digest()
     return (int.from_bytes(digest[:8], "big") >> 1) or 1
-
-
-def _has_state(folder: Path) -> bool:
-    return any(folder.glob("*.ser"))
 
 
 def _from(path: Path, begin: int) -> str:
