@@ -247,3 +247,71 @@ def test_whether_it_is_a_stream() -> None:
 
     assert check.is_stream(config("job.mode = streaming")) and not check.is_stream(config("job.mode = BATCH"))
     assert not check.is_stream(config(""))
+
+
+def plain(home: Path, **sections: Any) -> list[str]:
+    """The faults of a job that came as JSON."""
+    config = {
+        "env": {"job.mode": "BATCH"}, "source": [{"plugin_name": "FakeSource"}], "sink": [{"plugin_name": "Console"}]
+    } | sections  # fmt: skip
+    (home / "workspace").mkdir(exist_ok=True)
+    return check.look(
+        check.normal(config), ClassPath(home, "2.3.8", KNOWN), Reach(home / "workspace", "")
+    ).faults  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [" plugin_name", "plugin_name ", '"plugin_name"', "plugin\tname", "a\\b"])
+def test_a_key_that_seatunnel_reads_as_another_is_refused(home: Path, key: str) -> None:
+    sql = {"plugin_name": "Sql", "query": "select 1", key: "DynamicCompile"}
+    assert any("blanks or quotes" in fault for fault in plain(home, transform=[sql]))
+    assert any("blanks or quotes" in fault for fault in plain(home, sink=[{"plugin_name": "Console", "x": [{key: 1}]}]))
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"path": "FILE:/etc"}, "outside"), ({"path": "File:///etc"}, "outside"), ({"path": " /etc"}, "outside"),
+        ({"path": "hdfs://h/x"}, "outside"), ({"path": "ok", "tmp_path": "fIle:/x"}, "outside"),
+        ({"tables_configs": '[{"path": "/etc"}]'}, "list of objects"),
+        ({"tables_configs": {"0": {"path": "/etc"}}}, "list of objects"),
+        ({"tables_configs": [{"path": "x", "file_name_expression": "../x"}]}, "file_name_expression"),
+        ({"path": "ok", "file_name_expression": "../../x"}, "file_name_expression"),
+        ({"path": "ok", "have_partition": "true"}, "have_partition"),
+    ],
+)  # fmt: skip
+def test_files_outside_by_another_name_are_refused(home: Path, options: dict[str, Any], why: str) -> None:
+    for section in ("source", "sink"):
+        plugin = {"plugin_name": "LocalFile", "file_format_type": "json", **options}
+        assert any(why in fault for fault in plain(home, **{section: [plugin]}))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "jdbc:mysql://h/d?allowLoadLocalInfile=true", "jdbc:mysql://h/d?useSSL=false&AllowUrlInLocalInfile=true",
+        "jdbc:mysql://address=(host=h)(allowLoadLocalInfile=true)/d", "jdbc:mysql://(host=h,autoDeserialize=true)/d",
+        "JDBC:mysql://h/d?queryInterceptors=x", "jdbc:h2:/etc/x;INIT=RUNSCRIPT", "jdbc:sqlite:/etc/x",
+        "jdbc:mysql://h/d?useSSL=false&a%6cl=1", "jdbc:mysql:///d", " jdbc:mysql://h/d",
+    ],
+)  # fmt: skip
+def test_a_database_that_opens_a_door_is_refused(home: Path, url: str) -> None:
+    plugin = {"plugin_name": "Jdbc", "url": url, "driver": "com.mysql.cj.jdbc.Driver", "query": "select 1"}
+    assert any(fault.startswith("source 1 (Jdbc): url") for fault in plain(home, source=[plugin])), url
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"properties": {"allowLoadLocalInfile": "true"}}, {"properties": "allowLoadLocalInfile=true"},
+        {"debezium": {"database.history.file.filename": "/etc/x"}}, {"debezium": {"database": {"history": "x"}}},
+        {"xa_data_source_class_name": "java.net.URLClassLoader"},
+        {"kafka.config": {"sasl.jaas.config": "com.sun.security.auth.module.JndiLoginModule required x=y;"}},
+        {"kafka.config": {"interceptor.classes": "x"}},
+    ],
+)  # fmt: skip
+def test_options_that_load_files_or_classes_are_refused(home: Path, options: dict[str, Any]) -> None:
+    good = {"plugin_name": "Jdbc", "url": "jdbc:mysql://u:p@h:3306/d?useSSL=false&serverTimezone=UTC",
+            "driver": "com.mysql.cj.jdbc.Driver", "query": "select 1"}  # fmt: skip
+    assert plain(home, source=[good]) == []
+    assert plain(home, source=[good | options]) != []
+    assert any("env: jars" in fault for fault in plain(home, env={"job.mode": "BATCH", "jars": "file:///x.jar"}))

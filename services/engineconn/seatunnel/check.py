@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.engineconn.seatunnel import graph, options
+from services.engineconn.seatunnel import doors, graph, options
 from services.engineconn.seatunnel.classpath import ClassPath
 from services.engineconn.seatunnel.reach import Reach
 
@@ -40,15 +40,15 @@ def is_stream(config: Mapping[str, Any]) -> bool:
 
 def look(config: Mapping[str, Any], class_path: ClassPath, reach: Reach) -> Findings:
     """What is found; `config` is `normal`."""
-    structure = list(_structure(config))
+    structure = [*_structure(config), *doors.keys({name: config.get(name) for name in _SECTIONS})]
     if structure:
         return Findings(structure, [])
-    faults, doubts = list(_environment(config["env"])), []
+    faults, doubts = [*_environment(config["env"]), *doors.environment(config["env"])], []
     for section in ("source", "transform", "sink"):
         for number, plugin in enumerate(config[section], 1):
             where = graph.title(section, number, plugin)
             faults += [f"{where}: {fault}" for fault in _plugin(section, plugin, class_path)]
-            faults += [f"{where}: {fault}" for fault in reach.faults(plugin)]
+            faults += [f"{where}: {fault}" for fault in (*reach.faults(plugin), *doors.options(plugin))]
             if known := options.find(section, plugin["plugin_name"]):
                 doubts += [f"{where}: {doubt}" for doubt in known.unknown(plugin)]
     nodes = graph.nodes(config)
