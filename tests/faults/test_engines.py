@@ -61,7 +61,11 @@ def members(group: int) -> list[int]:
     ("victim", "number", "why"),
     [
         ("java", signal.SIGKILL, r"the engine died: Flink's JVM ended with code -9"),
-        ("java", signal.SIGSTOP, r"the engine died: Flink's JVM did not answer for 20 s and was ended"),
+        (
+            "java",
+            signal.SIGSTOP,
+            r"the engine died: Flink's REST did not answer for 20 s, and its processes were ended",
+        ),  # noqa: E501
         ("python", signal.SIGSTOP, r"the engine ended while the job ran: its process did not answer for 30 s"),
         ("python", signal.SIGKILL, r"the engine ended while the job ran: its process ended with exit code 137"),
     ],

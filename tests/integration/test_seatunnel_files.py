@@ -287,7 +287,7 @@ def test_jars_added_to_flink_are_on_its_class_path(engines: Engines, repository:
     argv = launch.argv(spec("flink"), found, tmp_path)
     classes = argv[argv.index("-cp") + 1].split(":")
     added = Settings().engines_folder / "flink/9.9.9.added/flink-format-1.0.jar"
-    assert classes[-1] == str(added) and added.is_file()
+    assert str(added) in classes and added.is_file()
     assert engines("remove", "flink-9.9.9", "flink-format")[0] == 0
     assert asyncio.run(flink_files.find(spec("flink"), lambda _: None)).added == ()
 

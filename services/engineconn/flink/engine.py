@@ -58,6 +58,8 @@ class Flink:
         self._death: asyncio.Task[str] | None = None
         self._telling: set[asyncio.Task[None]] = set()
         self._cancelled: set[tuple[int, int]] = set()
+        self._heard = 0.0
+        """When its REST has answered last."""
 
     async def open(self, spec: EngineSpec, workdir: Path, say: Callable[[str], None]) -> None:
         found = await files.find(spec, say)
@@ -85,6 +87,7 @@ class Flink:
                 await cluster.start(gateway.jvm, gateway.blocking)
                 self._death = asyncio.create_task(self._watch(gateway, cluster, rest))
                 await self._slots(rest, cluster.slots)
+                self._heard = time.monotonic()
         except (TimeoutError, OSError, Py4JNetworkError) as error:
             why = str(error) or gateway.process.last_complaint() or type(error).__name__
             if not gateway.process.runs:
@@ -186,14 +189,14 @@ class Flink:
     async def _watch(self, gateway: Gateway, cluster: Cluster, rest: Rest) -> str:
         """Why the engine is gone; what does not answer for long is begun anew, or ended."""
         ending = asyncio.create_task(gateway.process.ended()), asyncio.create_task(cluster.gone())
-        heard = began = time.monotonic()
+        self._heard = began = time.monotonic()
         try:
             while not any(end.done() for end in ending):
                 await asyncio.wait(ending, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if await rest.answers():
-                    heard = time.monotonic()
+                    self._heard = time.monotonic()
                 started = max(began, cluster.started)
-                until = heard + SILENT_SECONDS if heard > started else started + START_SECONDS
+                until = self._heard + SILENT_SECONDS if self._heard > started else started + START_SECONDS
                 if time.monotonic() < until or cluster.revive():
                     continue
                 for process in (gateway.process, *cluster.processes):
