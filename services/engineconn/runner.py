@@ -94,7 +94,8 @@ class Runner:
         ended = next((each.statement_ended for each in reversed(written) if each.HasField("statement_ended")), None)
         if ended is not None and ended.statement == begun.statement:
             return _end_of(begun, ended)
-        self._statement_sets = sum(each.result_set.statement == begun.statement for each in written)
+        sets = [each.result_set for each in written if each.HasField("result_set")]
+        self._statement_sets = sum(each.statement == begun.statement for each in sets)
         started = seam.StatementStarted(begun.statement, begun.statements, begun.text, begun.engine_job_id)
         return self._engine.adopt(self.task, started, marks)
 
