@@ -29,21 +29,24 @@ _ADDED = ("metrics.reporter.rows.", "headgate.")
 
 
 class Straight:
-    """A JVM with a MiniCluster, or beside a job manager and task managers; ready for SQL."""
+    """A JVM with a MiniCluster, or beside a job manager and task managers; ready for SQL. `begun` ends them."""
 
-    def __init__(self, folder: Path, deployment: Deployment = _MINI) -> None:
+    def __init__(self, folder: Path, deployment: Deployment, begun: contextlib.ExitStack) -> None:
         folder.mkdir()
         told = spec(folder, deployment)
         found = asyncio.run(files.find(told, lambda line: None))
         rest_port = free_port()
-        self._managers = _started_managers(told, found, folder, rest_port) if deployment.form == SESSION else []
-        self._process = _begin(folder, launch.argv(told, found, folder), told, found, stdin=subprocess.PIPE)
-        assert self._process.stdout is not None
-        port, token = int(self._process.stdout.readline()), self._process.stdout.readline().strip()
+        session = deployment.form == SESSION
+        for own, command in _managers(told, found, folder, rest_port) if session else ():
+            begun.enter_context(_process(own, command, told, found, stdout=subprocess.DEVNULL))
+        process = begun.enter_context(_process(folder, launch.argv(told, found, folder), told, found))
+        assert process.stdout is not None
+        port, token = int(process.stdout.readline()), process.stdout.readline().strip()
         parameters = GatewayParameters(port=port, auth_token=token, auto_convert=True)
         self._gateway = JavaGateway(gateway_parameters=parameters)
+        begun.callback(self._gateway.close)
         self._flink = self._gateway.jvm.org.apache.flink
-        if self._managers:
+        if session:
             with contextlib.closing(FlinkCluster(rest_port)) as cluster:
                 until(lambda: cluster.slots() > 0, "the cluster has slots")
         else:
@@ -67,15 +70,6 @@ class Straight:
         """Run the last statement to its end, checked by EXPLAIN first, in a session of its own."""
         result = self._session(*statements).executeSql(statements[-1])
         getattr(result, "await")()
-
-    def close(self) -> None:
-        self._gateway.close()
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
-        for process in (self._process, *self._managers):
-            process.kill()
-            process.wait()
-        self._process.stdout.close()
 
     def _session(self, *statements: str) -> Any:
         env = self._flink.table.api.TableEnvironment.create(
@@ -104,11 +98,8 @@ class Straight:
 
 @contextlib.contextmanager
 def straight(folder: Path, deployment: Deployment = _MINI) -> Iterator[Straight]:
-    running = Straight(folder, deployment)
-    try:
-        yield running
-    finally:
-        running.close()
+    with contextlib.ExitStack() as begun:
+        yield Straight(folder, deployment, begun)
 
 
 def spec(folder: Path, deployment: Deployment = _MINI) -> EngineSpec:
@@ -122,9 +113,9 @@ def spec(folder: Path, deployment: Deployment = _MINI) -> EngineSpec:
     )  # fmt: skip
 
 
-def _started_managers(told: EngineSpec, found: Files, folder: Path, rest_port: int) -> list[subprocess.Popen[str]]:
-    """A job manager and task managers, begun at once; without what Headgate adds to them."""
-    deployment, ports, begun = Deployment.from_labels(told.labels), (rest_port, free_port()), []
+def _managers(told: EngineSpec, found: Files, folder: Path, rest_port: int) -> Iterator[tuple[Path, list[str]]]:
+    """Folder and command of a job manager and of task managers, without what Headgate adds to them."""
+    deployment, ports = Deployment.from_labels(told.labels), (rest_port, free_port())
     for number in range(deployment.taskmanagers + 1):
         own = folder / (f"taskmanager-{number}" if number else "jobmanager")
         own.mkdir()
@@ -133,20 +124,24 @@ def _started_managers(told: EngineSpec, found: Files, folder: Path, rest_port: i
         name, content = launch.configuration_file(told.version, plain)
         (own / name).write_text(content)
         argv = launch.taskmanager_argv if number else launch.jobmanager_argv
-        command = argv(deployment, found, own / "no-classes-of-ours.jar", own)
-        begun.append(_begin(own, command, told, found, stdout=subprocess.DEVNULL))
-    return begun
+        yield own, argv(deployment, found, own / "no-classes-of-ours.jar", own)
 
 
-def _begin(
-    folder: Path, command: list[str], told: EngineSpec, found: Files, *, stdin: int = subprocess.DEVNULL,
-    stdout: int = subprocess.PIPE,
-) -> subprocess.Popen[str]:  # fmt: skip
+@contextlib.contextmanager
+def _process(
+    folder: Path, command: list[str], told: EngineSpec, found: Files, stdout: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
     for name in ("tmp", "upload", "web"):
         (folder / name).mkdir()
     (folder / "log4j.properties").write_text(launch.LOG4J)
-    with (folder / launch.ERROR_FILE).open("ab") as errors:
-        return subprocess.Popen(
-            command, cwd=told.workspace, env=launch.environment(found, os.environ), stdin=stdin, stdout=stdout,
-            stderr=errors, text=True,
-        )  # fmt: skip
+    with (
+        (folder / launch.ERROR_FILE).open("ab") as errors,
+        subprocess.Popen(
+            command, cwd=told.workspace, env=launch.environment(found, os.environ), stdin=subprocess.PIPE,
+            stdout=stdout, stderr=errors, text=True,
+        ) as process,
+    ):  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
