@@ -27,7 +27,11 @@ LINES = (
     "shell_job",
     "throughput",
     "log_lines",
+    "jar_submit",
+    "seatunnel_job",
+    "suspend_resume",
     "idle_memory",
+    "idle_engines",
     "statements",
 )
 

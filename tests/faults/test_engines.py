@@ -65,7 +65,7 @@ def members(group: int) -> list[int]:
             "java",
             signal.SIGSTOP,
             r"the engine died: Flink's REST did not answer for 20 s, and its processes were ended",
-        ),  # noqa: E501
+        ),
         ("python", signal.SIGSTOP, r"the engine ended while the job ran: its process did not answer for 30 s"),
         ("python", signal.SIGKILL, r"the engine ended while the job ran: its process ended with exit code 137"),
     ],
