@@ -35,7 +35,7 @@ class FlinkCluster:
     @classmethod
     def of(cls, home: Path) -> FlinkCluster:
         """Of the only engine of a service that has a job manager of its own."""
-        (file,) = home.glob("node/engines/*/work/jobmanager/config.yaml")
+        (file,) = home.glob("node/engines/*/*/jobmanager/config.yaml")
         return cls(_number(r'rest\.port: "(\d+)"', file))
 
     def slots(self) -> int:
@@ -83,7 +83,7 @@ class ZetaCluster:
     @classmethod
     def of(cls, home: Path) -> ZetaCluster:
         """Of a service's only engine that is a SeaTunnel."""
-        (file,) = home.glob("node/engines/*/work/config/hazelcast.yaml")
+        (file,) = home.glob("node/engines/*/*/config/hazelcast.yaml")
         return cls(_number(r"(?m)^ +port: (\d+)$", file))
 
     def ready(self) -> bool:
